@@ -1,0 +1,33 @@
+/** The states a job can be in. The words are the owner's; exporters read them in `status`. */
+export const STATUSES = ['enfileirado', 'processando', 'completo', 'erro', 'cancelado'] as const
+export type Status = (typeof STATUSES)[number]
+
+/** What a job in `processando` is doing. `wait`: staged, and an earlier job of the figura has to merge first. */
+export const PHASES = ['plan', 'stage', 'wait', 'merge'] as const
+export type Phase = (typeof PHASES)[number]
+
+/**
+ * One piece of work as it crosses NATS and the thread border: ids only, never a URL or a credential.
+ * `stage` is the number of the stage that the piece belongs to: a piece of a stage that was given up is dropped.
+ */
+export type Task =
+  | { kind: 'job'; figura: string; job: string; ring: number }
+  | { kind: 'chunk'; figura: string; job: string; ring: number; stage: number; chunk: number }
+  | { kind: 'merge'; figura: string; job: string; ring: number; stage: number }
+
+/** A change of a job's status, told on the stream of events. The job row is the truth; this is a courtesy. */
+export type JobEvent = { figura: string; job: string; status: Status }
+
+/**
+ * What became of a task.
+ * - `done`: its effect is committed (or it had none left to have); `release` holds the tasks that may start now.
+ * - `again`: nothing was committed; the same task is to be tried after `delayMs`.
+ */
+export type Outcome =
+  | { kind: 'done'; release: Task[]; events: JobEvent[] }
+  | { kind: 'again'; delayMs: number; reason: string }
+
+/** Shows a source URL without what could be a secret: no user, no password, no query, no fragment. */
+export function publicUrl(url: string): string {
+  return url.replace(/[?#].*$/s, '').replace(/^([a-z0-9+.-]+:\/\/)[^/]*@/i, '$1')
+}
