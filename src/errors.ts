@@ -3,39 +3,140 @@
  * `retry: 'never'` is the fault of the data or the request; `later` is a passing fault, tried again with back-off.
  */
 export const ERRORS = {
-  body_not_json: e(400, 'never', 'The body is not JSON', 'Send a JSON object such as {"url": "s3://bucket/key"}.'),
-  body_invalid: e(422, 'never', 'A field of the body is wrong', 'Mend the named field and send the request again.'),
-  query_invalid: e(422, 'never', 'A query parameter is wrong', 'Mend the named parameter and send the request again.'),
+  body_not_json: e(
+    400,
+    'never',
+    'The body is not JSON',
+    'Send a JSON object such as {"url": "s3://bucket/key"}.',
+  ),
+  body_invalid: e(
+    422,
+    'never',
+    'A field of the body is wrong',
+    'Mend the named field and send the request again.',
+  ),
+  query_invalid: e(
+    422,
+    'never',
+    'A query parameter is wrong',
+    'Mend the named parameter and send the request again.',
+  ),
   figura_unknown: e(404, 'never', 'No such figura', 'GET /figuras lists the figuras that are served.'),
-  figura_broken: e(409, 'never', 'The figura file has errors', 'Its owner mends the file; it is read again at once.'),
+  figura_broken: e(
+    409,
+    'never',
+    'The figura file has errors',
+    'Its owner mends the file; it is read again at once.',
+  ),
   job_unknown: e(404, 'never', 'No such job', 'Use the status_url that the PUT answered.'),
   route_unknown: e(404, 'never', 'No such address', 'GET /docs describes every address.'),
-  body_too_large: e(413, 'never', 'The body is too large', 'Send the address of the file, never the file itself.'),
-  unavailable: e(503, 'later', 'The service cannot answer now', 'Nothing was accepted; send the request again later.'),
+  method_refused: e(
+    405,
+    'never',
+    'The address does not take this method',
+    'Use a method that the header Allow lists.',
+  ),
+  body_too_large: e(
+    413,
+    'never',
+    'The body is too large',
+    'Send the address of the file, never the file itself.',
+  ),
+  unavailable: e(
+    503,
+    'later',
+    'The service cannot answer now',
+    'Nothing was accepted; send the request again later.',
+  ),
   internal: e(500, 'later', 'The service failed', 'The operators find the cause in the log of the service.'),
 
-  source_refused: e(422, 'never', 'The source is not allowed', 'Use a source of the figura, or have one added to it.'),
-  source_missing: e(404, 'never', 'The file is not there', 'Upload the file first, then send its address again.'),
-  source_denied: e(403, 'never', 'The source refuses access', 'Give the service the right to read it, or renew the presigned URL.'),
-  source_changed: e(409, 'never', 'The file changed while it was read', 'Send each export under a new name, then send the job again.'),
-  source_unreachable: e(502, 'later', 'The source does not answer', 'It is tried again; if that goes on, look at the source.'),
-  source_truncated: e(502, 'later', 'The source sent fewer bytes than it promised', 'It is tried again; if that goes on, upload the file anew.'),
-  sha256_differs: e(422, 'never', 'The file is not the one that was announced', 'Upload the file anew, or send the SHA-256 that it has.'),
+  source_refused: e(
+    422,
+    'never',
+    'The source is not allowed',
+    'Use a source of the figura, or have one added to it.',
+  ),
+  source_missing: e(
+    404,
+    'never',
+    'The file is not there',
+    'Upload the file first, then send its address again.',
+  ),
+  source_denied: e(
+    403,
+    'never',
+    'The source refuses access',
+    'Give the service the right to read it, or renew the presigned URL.',
+  ),
+  source_changed: e(
+    409,
+    'never',
+    'The file changed while it was read',
+    'Send each export under a new name, then send the job again.',
+  ),
+  source_unreachable: e(
+    502,
+    'later',
+    'The source does not answer',
+    'It is tried again; if that goes on, look at the source.',
+  ),
+  source_truncated: e(
+    502,
+    'later',
+    'The source sent fewer bytes than it promised',
+    'It is tried again; if that goes on, upload the file anew.',
+  ),
+  sha256_differs: e(
+    422,
+    'never',
+    'The file is not the one that was announced',
+    'Upload the file anew, or send the SHA-256 that it has.',
+  ),
   file_too_large: e(422, 'never', 'The file is too large', 'Split the export into several files.'),
   file_not_parquet: e(422, 'never', 'The file is not parquet', 'Send an Apache Parquet file.'),
   file_corrupt: e(422, 'never', 'The file is damaged', 'Write and upload the file anew.'),
 
-  schema_differs: e(422, 'never', 'The file does not fit the figura', 'Mend the columns that `differences` lists.'),
-  target_differs: e(409, 'never', 'The table does not fit the figura', 'Alter the table or the figura as `differences` says.'),
+  schema_differs: e(
+    422,
+    'never',
+    'The file does not fit the figura',
+    'Mend the columns that `differences` lists.',
+  ),
+  target_differs: e(
+    409,
+    'never',
+    'The table does not fit the figura',
+    'Alter the table or the figura as `differences` says.',
+  ),
   key_null: e(422, 'never', 'A key is null', 'Give every row a key.'),
   key_repeated: e(422, 'never', 'A key is repeated in the file', 'Send each key once.'),
   required_null: e(422, 'never', 'A required value is null', 'Give every row a value for the column.'),
-  value_refused: e(422, 'never', 'A value does not fit its column', 'Mend the value in the named row and column.'),
-  table_refused: e(409, 'never', 'The table refuses the rows', 'Mend the rows, or the constraint or trigger of the table.'),
+  value_refused: e(
+    422,
+    'never',
+    'A value does not fit its column',
+    'Mend the value in the named row and column.',
+  ),
+  table_refused: e(
+    409,
+    'never',
+    'The table refuses the rows',
+    'Mend the rows, or the constraint or trigger of the table.',
+  ),
 
   stage_lost: e(503, 'later', 'The stage was lost', 'Nothing is to be done: the file is read again.'),
-  database_unavailable: e(503, 'later', 'PostgreSQL does not answer', 'It is tried again; if that goes on, look at the database.'),
-  attempts_exhausted: e(500, 'never', 'Too many attempts failed', 'Read the log of the job for each attempt, then send it again.'),
+  database_unavailable: e(
+    503,
+    'later',
+    'PostgreSQL does not answer',
+    'It is tried again; if that goes on, look at the database.',
+  ),
+  attempts_exhausted: e(
+    500,
+    'never',
+    'Too many attempts failed',
+    'Read the log of the job for each attempt, then send it again.',
+  ),
 } as const
 
 export type ErrorCode = keyof typeof ERRORS
@@ -81,7 +182,14 @@ export class BulkError extends Error {
   /** The error as problem details. */
   problem(): Problem {
     const { title, status } = ERRORS[this.code]
-    return { type: `/problems/${this.code}`, title, status, code: this.code, detail: this.message, ...this.extra }
+    return {
+      type: `/problems/${this.code}`,
+      title,
+      status,
+      code: this.code,
+      detail: this.message,
+      ...this.extra,
+    }
   }
 }
 

@@ -23,9 +23,7 @@ export type JobEvent = { figura: string; job: string; status: Status }
  * - `done`: its effect is committed (or it had none left to have); `release` holds the tasks that may start now.
  * - `again`: nothing was committed; the same task is to be tried after `delayMs`.
  */
-export type Outcome =
-  | { kind: 'done'; release: Task[]; events: JobEvent[] }
-  | { kind: 'again'; delayMs: number; reason: string }
+export type Outcome = { kind: 'done'; release: Task[] } | { kind: 'again'; delayMs: number; reason: string }
 
 /** Shows a source URL without what could be a secret: no user, no password, no query, no fragment. */
 export function publicUrl(url: string): string {

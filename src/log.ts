@@ -9,8 +9,10 @@ export type Log = {
 
 /** Makes the log. `fields` go into every line (node, role, thread …). */
 export function createLog(fields: Record<string, unknown>, write: (line: string) => void = console.log): Log {
-  const line = (level: string) => (message: string, more: Record<string, unknown> = {}) =>
-    write(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields, ...more }))
+  const line =
+    (level: string) =>
+    (message: string, more: Record<string, unknown> = {}) =>
+      write(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields, ...more }))
   return {
     info: line('info'),
     warn: line('warn'),
@@ -23,5 +25,10 @@ export function createLog(fields: Record<string, unknown>, write: (line: string)
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { error: String(error) }
   const code = 'code' in error ? error.code : undefined
-  return { error: error.message, name: error.name, code, stack: error.name === 'BulkError' ? undefined : error.stack }
+  return {
+    error: error.message,
+    name: error.name,
+    code,
+    stack: error.name === 'BulkError' ? undefined : error.stack,
+  }
 }

@@ -1,0 +1,180 @@
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+
+export type Role = 'api' | 'worker' | 'all'
+
+export type S3Config = {
+  /** Absent for AWS itself. */
+  endpoint: string | undefined
+  region: string
+  /** Absent: the usual AWS chain (profile, instance role …) is asked. */
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string | undefined } | undefined
+  forcePathStyle: boolean
+}
+
+/** All that can be set, checked and frozen. Plain data, so that it can be handed to a thread. */
+export type Config = {
+  role: Role
+  node: string
+  host: string
+  port: number
+  databaseUrl: string
+  natsUrl: string
+  /** Name of the stream; its lower case is the first token of every subject. */
+  stream: string
+  figurasDir: string
+  /** Where chunks of files stand while they are read. */
+  workDir: string
+  s3: S3Config
+  /** For development and tests: files may come from http:// and from loopback addresses. */
+  allowLoopback: boolean
+  threads: number
+  bounds: Bounds
+}
+
+/** Every bound of memory, disk and time, named once. Sizes in bytes, times in milliseconds. */
+export type Bounds = ReturnType<typeof boundsOf>
+
+/**
+ * Reads the environment once, checks all of it, and freezes the result.
+ * @throws Error that lists every variable that is missing or wrong, by name.
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const wrong: string[] = []
+  const read = reader(env, wrong)
+  const role = read.oneOf('ROLE', ['api', 'worker', 'all'] as const, 'all')
+  const threads = read.integer('WORKER_THREADS', 2, 1, 64)
+  const config: Config = {
+    role,
+    node: env.NODE_NAME || hostname(),
+    host: env.HOST || '0.0.0.0',
+    port: read.integer('PORT', 3000, 0, 65535),
+    databaseUrl: read.url(
+      'DATABASE_URL',
+      ['postgres:', 'postgresql:'],
+      'postgres://user:password@host:5432/database',
+    ),
+    natsUrl: read.url('NATS_URL', ['nats:', 'tls:'], 'nats://host:4222'),
+    stream: read.matching('NATS_STREAM', /^[A-Z][A-Z0-9_]{0,31}$/, 'BULK', 'capital letters, digits and _'),
+    figurasDir: resolve(env.FIGURAS_DIR || 'figuras'),
+    workDir: resolve(env.WORK_DIR || '/tmp/bulk'),
+    s3: {
+      endpoint: env.S3_ENDPOINT
+        ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
+        : undefined,
+      region: env.S3_REGION || env.AWS_REGION || 'us-east-1',
+      credentials: credentials(env, wrong),
+      forcePathStyle: read.boolean('S3_FORCE_PATH_STYLE', Boolean(env.S3_ENDPOINT)),
+    },
+    allowLoopback: read.boolean('ALLOW_LOOPBACK_SOURCES', false),
+    threads,
+    bounds: boundsOf(read),
+  }
+  if (wrong.length)
+    throw new Error(`The environment is wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`)
+  return deepFreeze(config)
+}
+
+/**
+ * The size that the process-wide native thread pool must have. A running DuckDB call holds one of its threads: with the
+ * default (the number of cores) two queries on two cores block every file read, zlib and DNS look-up of the process.
+ * Two for each worker thread (one query running, one chunk being fetched), 8 for files, DNS and TLS beside them.
+ */
+export function nativePoolSize(threads: number): number {
+  return Math.max(16, threads * 2 + 8)
+}
+
+function boundsOf(read: ReturnType<typeof reader>) {
+  return {
+    /** A request holds an address, never data. */
+    bodyBytes: 64 * 1024,
+    /** Connections of the API. One PUT is one statement of about a millisecond. */
+    apiConnections: read.integer('API_CONNECTIONS', 10, 1, 1000),
+    /** Rows of one chunk of a file, at the most, and its bytes uncompressed as the footer states them. */
+    chunkRows: read.integer('CHUNK_ROWS', 1_000_000, 2048, 100_000_000),
+    chunkBytes: read.integer('CHUNK_MB', 128, 1, 4096) * MiB,
+    /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
+    chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
+    /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */
+    tailBytes: 256 * 1024,
+    footerBytes: 64 * MiB,
+    fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
+    fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
+    /** Bytes of one row as COPY gets it, and the buffer that COPY is fed from. */
+    copyBufferBytes: 1 * MiB,
+    /** DuckDB's own buffers, per thread. */
+    duckdbBytes: read.integer('DUCKDB_MEMORY_MB', 256, 64, 65536) * MiB,
+    /** A worker that has not said a word for so long has lost the job to whoever claims it next. */
+    leaseMs: read.integer('LEASE_SECONDS', 30, 1, 3600) * 1000,
+    /** How often each node looks for jobs that stand still. */
+    sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
+    /** Times that a job may be claimed before it ends in `erro`. */
+    attempts: read.integer('ATTEMPTS', 5, 1, 100),
+    /** How long a stop waits for what is running. */
+    drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,
+  }
+}
+
+const MiB = 1024 * 1024
+
+function credentials(env: Record<string, string | undefined>, wrong: string[]): S3Config['credentials'] {
+  const accessKeyId = env.S3_ACCESS_KEY_ID || env.AWS_ACCESS_KEY_ID
+  const secretAccessKey = env.S3_SECRET_ACCESS_KEY || env.AWS_SECRET_ACCESS_KEY
+  if (!accessKeyId && !secretAccessKey) return undefined
+  if (!accessKeyId || !secretAccessKey) {
+    wrong.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: found one of the two, expected both or neither')
+    return undefined
+  }
+  return { accessKeyId, secretAccessKey, sessionToken: env.S3_SESSION_TOKEN || env.AWS_SESSION_TOKEN }
+}
+
+function reader(env: Record<string, string | undefined>, wrong: string[]) {
+  return {
+    integer(name: string, preset: number, min: number, max: number): number {
+      const text = env[name]
+      if (text === undefined || text === '') return preset
+      const value = Number(text)
+      if (Number.isInteger(value) && value >= min && value <= max) return value
+      wrong.push(`${name}: found "${text}", expected a whole number from ${min} to ${max}`)
+      return preset
+    },
+    boolean(name: string, preset: boolean): boolean {
+      const text = env[name]
+      if (text === undefined || text === '') return preset
+      if (text === 'true' || text === '1') return true
+      if (text === 'false' || text === '0') return false
+      wrong.push(`${name}: found "${text}", expected true or false`)
+      return preset
+    },
+    oneOf<T extends string>(name: string, allowed: readonly T[], preset: T): T {
+      const text = env[name]
+      if (text === undefined || text === '') return preset
+      const value = allowed.find((one) => one === text)
+      if (value) return value
+      wrong.push(`${name}: found "${text}", expected ${allowed.join(', ')}`)
+      return preset
+    },
+    matching(name: string, pattern: RegExp, preset: string, expected: string): string {
+      const text = env[name] || preset
+      if (!pattern.test(text)) wrong.push(`${name}: found "${text}", expected ${expected}`)
+      return text
+    },
+    /** The value may hold a password, so an error never repeats it. */
+    url(name: string, protocols: string[], example: string): string {
+      const text = env[name]
+      if (!text) {
+        wrong.push(`${name}: found nothing, expected an address such as ${example}`)
+        return ''
+      }
+      if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+        wrong.push(`${name}: found something that is no address, expected one such as ${example}`)
+      }
+      return text
+    },
+  }
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (inner && typeof inner === 'object') deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,155 @@
+import type { Figura } from '../figura/types.ts'
+import type { Phase, Status } from '../job.ts'
+import type { Problem } from '../errors.ts'
+import type { Sql, Transaction } from './postgres.ts'
+
+/** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
+export type Job = {
+  id: string
+  seq: number
+  figura: string
+  contract: string
+  status: Status
+  phase: Phase | null
+  url: string
+  sha256: string | null
+  createdAt: Date
+  startedAt: Date | null
+  finishedAt: Date | null
+  stagingAt: Date | null
+  attempts: number
+  ring: number
+  stage: number | null
+  bytes: number | null
+  rows: number | null
+  rowGroups: number | null
+  etag: string | null
+  chunksTotal: number
+  chunksDone: number
+  rowsDone: number
+  checksTotal: number
+  checksDone: number
+  read: number | null
+  inserted: number | null
+  updated: number | null
+  unchanged: number | null
+  planMs: number | null
+  stageMs: number | null
+  mergeMs: number | null
+  error: Problem | null
+}
+
+/** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
+export async function saveContract(sql: Sql, contract: { hash: string; figura: Figura }): Promise<void> {
+  await sql`
+    insert into bulk.contract (hash, figura, definition)
+    values (${contract.hash}, ${contract.figura.name}, ${sql.json(contract.figura)})
+    on conflict (hash) do nothing
+  `
+}
+
+/** Accepts a job. Once this has returned, the job cannot be lost. */
+export async function insertJob(
+  sql: Sql,
+  job: { id: string; figura: string; contract: string; url: string; sha256: string | null },
+): Promise<void> {
+  await sql`
+    insert into bulk.job (id, figura, contract, url, sha256)
+    values (${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${job.sha256})
+  `
+}
+
+/** The job of that figura with that id; a job of another figura is not found. */
+export async function findJob(sql: Sql, figura: string, id: string): Promise<Job | undefined> {
+  const [job] = await sql<Job[]>`select * from bulk.job where id = ${id} and figura = ${figura}`
+  return job
+}
+
+/** Up to `limit` jobs of a figura, newest first, older than the job `before`. */
+export async function listJobs(
+  sql: Sql,
+  figura: string,
+  { status, before, limit }: { status: Status | undefined; before: string | undefined; limit: number },
+): Promise<Job[]> {
+  return sql<Job[]>`
+    select * from bulk.job
+    where figura = ${figura}
+      ${status ? sql`and status = ${status}` : sql``}
+      ${before ? sql`and id < ${before}` : sql``}
+    order by id desc
+    limit ${limit}
+  `
+}
+
+export type LogLine = {
+  at: Date
+  level: 'info' | 'warn' | 'error'
+  node: string
+  thread: number | null
+  attempt: number
+  phase: string | null
+  message: string
+  ms: number | null
+  data: Record<string, unknown> | null
+}
+
+/** Up to `limit` lines of a job's log, in order. */
+export async function readJobLog(sql: Sql, job: string, limit: number): Promise<LogLine[]> {
+  return sql<LogLine[]>`
+    select at, level, node, thread, attempt, phase, message, ms, data
+    from bulk.job_log where job = ${job} order by id limit ${limit}
+  `
+}
+
+/** Adds a line to a job's log. */
+export async function writeJobLog(
+  sql: Sql | Transaction,
+  job: string,
+  line: Omit<LogLine, 'at'>,
+): Promise<void> {
+  const data = line.data === null ? null : sql.json(JSON.parse(JSON.stringify(line.data)))
+  await sql`
+    insert into bulk.job_log (job, level, node, thread, attempt, phase, message, ms, data)
+    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${line.message},
+            ${line.ms}, ${data})
+  `
+}
+
+/** True when PostgreSQL answers and has the service's tables. */
+export async function isReady(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ ready: boolean }[]>`select to_regclass('bulk.job') is not null as ready`
+  return row?.ready ?? false
+}
+
+/**
+ * Takes the jobs that nobody has moved for a while, counts a ring for each, and gives them back to be rung for.
+ * Any number of nodes may do this at once: `skip locked` gives each job to one of them.
+ * @param overdueMs how long past its time a job must be; 0 when the queue is empty, more when its message may yet come
+ */
+export async function takeStalled(
+  sql: Sql,
+  { overdueMs, nextMs, limit }: { overdueMs: number; nextMs: number; limit: number },
+): Promise<{ id: string; figura: string; ring: number }[]> {
+  return sql`
+    update bulk.job set
+      ring = ring + 1,
+      ring_at = now() + least(${nextMs} * power(2, least(ring, 10)), 600000) * interval '1 millisecond'
+    where id in (
+      select id from bulk.job
+      where status in ('enfileirado', 'processando')
+        and ring_at <= now() - ${overdueMs} * interval '1 millisecond'
+      order by ring_at
+      limit ${limit}
+      for update skip locked
+    )
+    returning id, figura, ring
+  `
+}
+
+/** Jobs that are queued and being worked on, by figura and status. */
+export async function countLive(sql: Sql): Promise<{ figura: string; status: Status; count: number }[]> {
+  return sql`
+    select figura, status, count(*) as count from bulk.job
+    where status in ('enfileirado', 'processando') group by figura, status
+  `
+}

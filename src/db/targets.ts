@@ -1,0 +1,73 @@
+import type { Sql, Transaction } from './postgres.ts'
+
+/** A table as PostgreSQL's catalogue has it. `uniqueKeys`: the columns of each whole, valid unique index. */
+export type TargetTable = {
+  columns: { name: string; type: string; mustBeGiven: boolean; generated: boolean }[]
+  uniqueKeys: string[][]
+}
+
+/** Looks a table up; undefined when there is none. */
+export async function findTarget(
+  sql: Sql,
+  name: { schema: string; name: string },
+): Promise<TargetTable | undefined> {
+  const [row] = await sql<TargetTable[]>`
+    select
+      (select coalesce(json_agg(json_build_object(
+          'name', a.attname,
+          'type', format_type(a.atttypid, a.atttypmod),
+          'mustBeGiven', a.attnotnull and not a.atthasdef and a.attidentity = '' and a.attgenerated = '',
+          'generated', a.attgenerated <> '' or a.attidentity = 'a'
+        ) order by a.attnum), '[]')
+        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+      (select coalesce(json_agg((
+          select json_agg(a.attname order by a.attnum)
+          from pg_attribute a where a.attrelid = c.oid and a.attnum = any(i.indkey)
+        )), '[]')
+        from pg_index i
+        where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+          and not 0 = any(i.indkey[0:i.indnkeyatts - 1]) and i.indnkeyatts = i.indnatts) as unique_keys
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relkind in ('r', 'p')
+  `
+  return row
+}
+
+/** True when the schema is there. */
+export async function hasSchema(sql: Sql | Transaction, schema: string): Promise<boolean> {
+  const [row] = await sql<
+    { found: boolean }[]
+  >`select to_regnamespace(quote_ident(${schema})) is not null as found`
+  return row?.found ?? false
+}
+
+/** The server's version as one number, such as 150018 or 180004. */
+export async function serverVersion(sql: Sql): Promise<number> {
+  const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`
+  return row?.version ?? 0
+}
+
+/** Rows that this transaction has inserted into a table so far, its partitions included. */
+export async function insertedInTransaction(
+  tx: Transaction,
+  table: { schema: string; name: string },
+): Promise<number> {
+  const [row] = await tx<{ inserted: number }[]>`
+    select coalesce(
+      (select sum(pg_stat_get_xact_tuples_inserted(p.relid)) from pg_partition_tree(t.oid) p where p.isleaf),
+      pg_stat_get_xact_tuples_inserted(t.oid)
+    )::bigint as inserted
+    from (select to_regclass(quote_ident(${table.schema}) || '.' || quote_ident(${table.name}))::oid as oid) t
+  `
+  return row?.inserted ?? 0
+}
+
+/** Names of the columns of a stage, in order; none when the stage is not there. */
+export async function stageColumns(sql: Sql | Transaction, stage: string): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select attname as name from pg_attribute
+    where attrelid = to_regclass(${stage}) and attnum > 0 and not attisdropped
+    order by attnum
+  `
+  return rows.map((row) => row.name)
+}

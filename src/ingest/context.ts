@@ -1,0 +1,16 @@
+import type { Config } from '../config.ts'
+import type { Duckdb } from '../db/duckdb.ts'
+import type { Sql } from '../db/postgres.ts'
+import type { JobEvent } from '../job.ts'
+import type { Log } from '../log.ts'
+
+/** What a thread works with: one DuckDB, and three connections (COPY, the heartbeat, the records), for its whole life. */
+export type Context = {
+  config: Config
+  thread: number
+  sql: Sql
+  duckdb: Duckdb
+  log: Log
+  /** Tells that a job's status changed, to whoever listens; best effort. */
+  tell(event: JobEvent): void
+}

@@ -1,0 +1,166 @@
+import { isTransient, sqlState } from '../db/postgres.ts'
+import type { Duckdb } from '../db/duckdb.ts'
+import { BulkError } from '../errors.ts'
+import { typeName } from '../figura/type-names.ts'
+import type { FittedColumn } from './fit.ts'
+import { quote } from './sql.ts'
+import { refusedValuesSql } from './sql-duckdb.ts'
+
+/**
+ * Turns the refusal of a chunk's values into words. PostgreSQL checks every value anyway, so nothing is checked twice on
+ * the way; only when it (or a cast of DuckDB) refuses is the chunk asked which values those are, and in which rows.
+ * Errors that are not about values come back as they are.
+ */
+export async function explainRefusal(
+  error: unknown,
+  duckdb: Duckdb,
+  chunk: { path: string; columns: FittedColumn[]; rowStart: number; rowEnd: number },
+): Promise<unknown> {
+  if (!isAboutValues(error)) return error
+  const refusals = chunk.columns.flatMap((column) =>
+    refusalsOf(column).map((refusal) => ({ ...refusal, column: column.column })),
+  )
+  const found = await countRefused(duckdb, chunk, refusals).catch(() => [])
+  const first = found[0]
+  if (first) return refused(first, found)
+  return unexplained(error, chunk)
+}
+
+type Refusal = { predicate: string; found: string; expected: string }
+
+/** What each type cannot hold, as DuckDB sees it; the limits are those of PostgreSQL's manual, chapter 8. */
+function refusalsOf({ column, fileColumn, expression }: FittedColumn): Refusal[] {
+  const source = quote(fileColumn)
+  const { type } = column
+  switch (type.kind) {
+    case 'text':
+      return [nul(expression)]
+    case 'varchar':
+    case 'char': {
+      const expected = `at most ${type.length} characters (${typeName(type)})`
+      const length = type.kind === 'char' ? `length(rtrim(${expression}, ' '))` : `length(${expression})`
+      return [nul(expression), { predicate: `${length} > ${type.length}`, found: 'longer text', expected }]
+    }
+    case 'uuid':
+      return [
+        {
+          predicate: `${source} is not null and try_cast(${source} as UUID) is null`,
+          found: 'text that is no UUID',
+          expected: 'a UUID',
+        },
+      ]
+    case 'jsonb':
+      return [
+        { predicate: `not json_valid(${expression})`, found: 'text that is not JSON', expected: 'JSON' },
+        {
+          predicate: `contains(${expression}, '\\u0000')`,
+          found: 'JSON with the character \\u0000',
+          expected: 'text without it',
+        },
+      ]
+    case 'date':
+      return [outside(expression, "date '4713-01-01 (BC)'", "date '5874897-12-31'", '4713 BC to 5874897')]
+    case 'timestamp':
+    case 'timestamptz': {
+      const kind = type.kind === 'timestamp' ? 'timestamp' : 'timestamptz'
+      return [
+        outside(
+          expression,
+          `${kind} '4714-11-24 (BC) 00:00:00'`,
+          `${kind} '294277-01-01 00:00:00'`,
+          '4713 BC to 294276',
+        ),
+      ]
+    }
+    case 'array':
+      return type.of.kind === 'text' || type.of.kind === 'varchar' || type.of.kind === 'char'
+        ? [
+            {
+              ...nul(expression),
+              predicate: `list_bool_or(list_transform(${expression}, x -> contains(x, chr(0))))`,
+            },
+          ]
+        : []
+    default:
+      return []
+  }
+}
+
+function nul(expression: string): Refusal {
+  return {
+    predicate: `contains(${expression}, chr(0))`,
+    found: 'text with a NUL character',
+    expected: 'text without it',
+  }
+}
+
+function outside(expression: string, min: string, max: string, expected: string): Refusal {
+  const predicate = `isfinite(${expression}) and (${expression} < ${min} or ${expression} > ${max})`
+  return { predicate, found: 'a date out of range', expected: `dates from ${expected}` }
+}
+
+type Refused = Refusal & { column: FittedColumn['column']; count: number; firstRow: number }
+
+async function countRefused(
+  duckdb: Duckdb,
+  chunk: { path: string; rowStart: number; rowEnd: number },
+  refusals: (Refusal & { column: FittedColumn['column'] })[],
+): Promise<Refused[]> {
+  if (refusals.length === 0) return []
+  const predicates = refusals.map((refusal) => refusal.predicate)
+  const [row] = await duckdb.query<Record<string, bigint | null>>(
+    refusedValuesSql(chunk.path, { ...chunk, refusals: predicates }),
+  )
+  return refusals
+    .map((refusal, at) => ({
+      ...refusal,
+      count: Number(row?.[`count${at}`] ?? 0),
+      firstRow: Number(row?.[`first${at}`] ?? 0) + 1,
+    }))
+    .filter((refusal) => refusal.count > 0)
+}
+
+function refused(first: Refused, all: Refused[]): BulkError {
+  return new BulkError(
+    'value_refused',
+    {
+      subject: `Column ${first.column.name}`,
+      found: `${first.found} in ${first.count} row(s) of a chunk, the first in row ${first.firstRow}`,
+      expected: first.expected,
+    },
+    {
+      values: all.map(({ column, count, firstRow, found, expected }) => ({
+        column: column.name,
+        found,
+        expected,
+        count,
+        first_row: firstRow,
+      })),
+    },
+  )
+}
+
+/** PostgreSQL tells the line and the column of a COPY that it refuses; a line is a row of the chunk. */
+function unexplained(error: unknown, chunk: { rowStart: number; rowEnd: number }): BulkError {
+  const where = error instanceof Error && 'where' in error ? String(error.where) : ''
+  const place = /line (\d+)(?:, column ([^\n:]+))?/.exec(where)
+  const row = place ? chunk.rowStart + Number(place[1]) : undefined
+  const message = error instanceof Error ? error.message : String(error)
+  return new BulkError(
+    'value_refused',
+    {
+      subject: place?.[2] ? `Column ${place[2]}` : `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`,
+      found: `a value that is refused${row ? ` in row ${row}` : ''} (${message})`,
+      expected: 'values that fit the column',
+    },
+    { column: place?.[2], row },
+    { cause: error },
+  )
+}
+
+/** Class 22: data exceptions; class 23: constraints. DuckDB's casts say `Conversion Error`. */
+function isAboutValues(error: unknown): boolean {
+  if (error instanceof BulkError || isTransient(error)) return false
+  if (/^2[23]/.test(sqlState(error) ?? '')) return true
+  return error instanceof Error && error.message.startsWith('Conversion Error')
+}

@@ -1,0 +1,244 @@
+import type { Config } from '../config.ts'
+import { openDuckdb } from '../db/duckdb.ts'
+import { openPostgres } from '../db/postgres.ts'
+import {
+  claimChunk,
+  claimJob,
+  forgetStage,
+  hasEarlier,
+  readMarks,
+  recordPlan,
+  releasePending,
+  setPhase,
+  type ClaimedJob,
+  type Fence,
+} from '../db/work.ts'
+import type { JobEvent, Outcome, Task } from '../job.ts'
+import { createLog } from '../log.ts'
+import type { Context } from './context.ts'
+import { openFile } from './file.ts'
+import { JobLost, withLease } from './lease.ts'
+import { mergeStage } from './merge.ts'
+import { planFile } from './plan.ts'
+import { openJobLog, type JobLog } from './report.ts'
+import { exhausted, fail, nextTurn, settle } from './settle.ts'
+import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
+import { stageChunks } from './stage.ts'
+import { ensureTarget } from './target.ts'
+
+/** A worker thread's whole job: task in, outcome out. It never throws. */
+export type Ingest = { run(task: Task): Promise<Outcome>; close(): Promise<void> }
+
+/** Opens what a thread needs, once for its whole life. */
+export async function openIngest(
+  config: Config,
+  thread: number,
+  tell: (event: JobEvent) => void,
+): Promise<Ingest> {
+  const log = createLog({ node: config.node, thread })
+  const sql = openPostgres(config.databaseUrl, { max: 3, name: `bulk ${config.node}/${thread}` })
+  const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
+  const context: Context = { config, thread, sql, duckdb, log, tell }
+  return {
+    run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
+    close: async () => {
+      await duckdb.close()
+      await sql.end({ timeout: 5 })
+    },
+  }
+}
+
+/** A job's doorbell: claim it, then do whatever it needs next. */
+async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: Context): Promise<Outcome> {
+  const claim = await tryClaim(() => claimJob(context.sql, task.job, context.config.bounds))
+  switch (claim.kind) {
+    case 'ended':
+      return done()
+    case 'held':
+      return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the job' }
+    case 'unreachable':
+      return { kind: 'again', delayMs: 2000, reason: claim.reason }
+    case 'exhausted': {
+      const { job } = claim
+      const fence = { job: job.id, attempt: job.attempts }
+      return work(job, fence, job.attempts, context, () => Promise.reject(exhausted(job.attempts)))
+    }
+    case 'claimed': {
+      const { job } = claim
+      const fence = { job: job.id, attempt: job.attempts }
+      if (job.phase === 'plan' && job.attempts === 1)
+        context.tell({ figura: job.figura, job: job.id, status: 'processando' })
+      return work(job, fence, job.attempts, context, (signal, report) =>
+        advance(job, context, { report, signal }),
+      )
+    }
+  }
+}
+
+/** A chunk's doorbell: claim it, stage it, and merge when it was the last. */
+async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Context): Promise<Outcome> {
+  const { config, sql } = context
+  const holder = `${config.node}/${context.thread}`
+  const claim = await tryClaim(() => claimChunk(sql, task, { holder, leaseMs: config.bounds.leaseMs }))
+  switch (claim.kind) {
+    case 'ended':
+      return done()
+    case 'held':
+      return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the chunk' }
+    case 'unreachable':
+      return { kind: 'again', delayMs: 2000, reason: claim.reason }
+    case 'claimed': {
+      const { job, chunk, claims } = claim
+      const { stage } = task
+      const fence = { job: job.id, stage, chunk: chunk.no }
+      return work(job, fence, claims, context, async (signal, report) => {
+        if (claims > config.bounds.attempts) throw exhausted(claims - 1)
+        await using file = await openFile(job, { name: `${job.id}-${stage}-${chunk.no}` }, context, signal)
+        const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
+        return marked.last ? merge(job, stage, context, report) : released(job, stage, marked.released)
+      })
+    }
+  }
+}
+
+/** What a claimed job needs next, as its row and its marks tell. */
+async function advance(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
+  if (job.stage === null) return plan(job, context, { report, signal })
+  const marks = await readMarks(context.sql, job.id, job.stage)
+  if (marks.total !== job.chunksTotal + job.checksTotal) return planAnew(job, job.stage, context, report)
+  if (marks.done === marks.total) return merge(job, job.stage, context, report)
+  const pending = await releasePending(context.sql, job.id, job.stage, context.config.bounds.chunksReleased)
+  report.warn('stage', 'nothing moved for a while; the chunks that are missing are rung for again', {
+    chunks: pending,
+  })
+  return released(job, job.stage, pending)
+}
+
+/**
+ * Reads the footer, decides the cut, makes the stage. A file of one chunk is staged and merged at once, by the thread
+ * that has it open; the chunks of a larger one go to whatever threads are idle, on any node.
+ */
+async function plan(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
+  const { sql, config } = context
+  const started = performance.now()
+  await ensureTarget(sql, job.definition)
+  const stage = job.attempts
+  await using file = await openFile(job, { name: `${job.id}-${stage}` }, context, signal)
+  const { chunks, columns } = planFile(file.shape, {
+    figura: job.definition,
+    sha256: job.sha256,
+    bounds: config.bounds,
+  })
+  const alone = chunks.filter((chunk) => chunk.kind === 'rows').length === 1
+  const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
+
+  const planMs = Math.round(performance.now() - started)
+  await sql.begin(async (tx) => {
+    const plan = {
+      bytes: file.source.bytes,
+      rows: file.shape.rows,
+      rowGroups: file.shape.rowGroups.length,
+      etag: file.source.etag,
+      planMs,
+      chunks: chunks.map((chunk) => ({ ...chunk, released: alone || first.includes(chunk) })),
+    }
+    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, plan)))
+      throw new JobLost('the job was claimed anew')
+    await tx.unsafe(dropStageSql(stageName(job.id, stage)))
+    await tx.unsafe(
+      createStageSql(
+        stageName(job.id, stage),
+        columns.map(({ column }) => column),
+      ),
+    )
+  })
+  Object.assign(job, { stage, phase: 'stage', rows: file.shape.rows, etag: file.source.etag })
+  report.info('plan', 'the file is planned', {
+    ms: planMs,
+    rows: file.shape.rows,
+    bytes: file.source.bytes,
+    chunks: chunks.length,
+  })
+
+  if (!alone)
+    return released(
+      job,
+      stage,
+      first.map((chunk) => chunk.no),
+    )
+  const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
+  return marked.last ? merge(job, stage, context, report) : done()
+}
+
+/** Merges in the order of acceptance: a job with an earlier one alive waits staged, without a thread. */
+async function merge(job: ClaimedJob, stage: number, context: Context, report: JobLog): Promise<Outcome> {
+  const { sql } = context
+  const fence = { job: job.id, stage }
+  if (await hasEarlier(sql, job)) {
+    report.info('wait', 'an earlier job of the figura has to merge first')
+    if (!(await setPhase(sql, fence, 'wait'))) throw new JobLost('the job ended')
+    // asked once more: the earlier one may have ended before it could see that this one waits
+    if (await hasEarlier(sql, job)) return done()
+  }
+  if (!(await setPhase(sql, fence, 'merge'))) throw new JobLost('the job ended')
+  job.phase = 'merge'
+  const merged = await mergeStage(sql, job, stage)
+  if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report)
+  const { mergeMs, ...stats } = merged.stats
+  report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats })
+  context.tell({ figura: job.figura, job: job.id, status: 'completo' })
+  return { kind: 'done', release: await nextTurn(context, job.figura) }
+}
+
+/** A crash of PostgreSQL empties UNLOGGED tables: the rows are gone and the marks with them, so all is done again. */
+async function planAnew(job: ClaimedJob, stage: number, context: Context, report: JobLog): Promise<Outcome> {
+  report.warn('stage', 'the stage was lost (PostgreSQL restarted after a crash); the file is read again', {
+    stage,
+  })
+  await forgetStage(context.sql, { job: job.id, stage })
+  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
+  return { kind: 'again', delayMs: 100, reason: 'the stage was lost' }
+}
+
+type Running = { report: JobLog; signal: AbortSignal }
+
+/** Runs a claimed piece of work under its lease, and turns whatever goes wrong into an outcome. */
+async function work(
+  job: ClaimedJob,
+  fence: Fence,
+  tries: number,
+  context: Context,
+  run: (signal: AbortSignal, report: JobLog) => Promise<Outcome>,
+): Promise<Outcome> {
+  const { sql, log, config, thread } = context
+  const report = openJobLog({ sql, log, node: config.node, thread }, job)
+  try {
+    return await withLease(sql, fence, { leaseMs: config.bounds.leaseMs, log }, (signal) =>
+      run(signal, report),
+    )
+  } catch (error) {
+    return await settle(error, { job, fence, tries, context, report })
+  } finally {
+    await report.flush()
+  }
+}
+
+async function tryClaim<T>(claim: () => Promise<T>): Promise<T | { kind: 'unreachable'; reason: string }> {
+  try {
+    return await claim()
+  } catch (error) {
+    return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function released(job: ClaimedJob, stage: number, chunks: number[]): Outcome {
+  const { figura, ring } = job
+  return {
+    kind: 'done',
+    release: chunks.map((chunk) => ({ kind: 'chunk', figura, job: job.id, ring, stage, chunk })),
+  }
+}
+
+function done(): Outcome {
+  return { kind: 'done', release: [] }
+}

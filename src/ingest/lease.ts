@@ -1,0 +1,35 @@
+import { renewLease, type Fence } from '../db/work.ts'
+import type { Sql } from '../db/postgres.ts'
+import { errorFields, type Log } from '../log.ts'
+
+/** The job ended, or belongs to somebody else by now: what was done for it is rolled back and dropped. */
+export class JobLost extends Error {
+  override readonly name = 'JobLost'
+}
+
+/**
+ * Does work under a lease that is renewed while it runs. The work's signal is aborted when the lease is lost: the job
+ * ended (cancelled, failed elsewhere) or somebody else has it. A renewal that cannot reach PostgreSQL is tried again at
+ * the next tick; the fence in the transaction is what keeps a holder that was paused from doing harm.
+ */
+export async function withLease<T>(
+  sql: Sql,
+  fence: Fence,
+  { leaseMs, log }: { leaseMs: number; log: Log },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const lost = new AbortController()
+  const timer = setInterval(async () => {
+    try {
+      if (!(await renewLease(sql, fence, leaseMs)))
+        lost.abort(new JobLost('the job ended, or somebody else has it'))
+    } catch (error) {
+      log.warn('cannot renew a lease; trying again', { ...fence, ...errorFields(error) })
+    }
+  }, leaseMs / 3)
+  try {
+    return await work(lost.signal)
+  } finally {
+    clearInterval(timer)
+  }
+}

@@ -1,0 +1,138 @@
+import { isTransient, sqlState } from '../db/postgres.ts'
+import { failJob, nextWaiting, releaseLease, type ClaimedJob, type Fence } from '../db/work.ts'
+import { BulkError, type Problem } from '../errors.ts'
+import type { Outcome, Task } from '../job.ts'
+import { errorFields } from '../log.ts'
+import type { Context } from './context.ts'
+import { JobLost } from './lease.ts'
+import type { JobLog } from './report.ts'
+import { dropStageSql, stageName } from './sql-postgres.ts'
+
+/** Waits between tries of the same work, in milliseconds: 1, 2, 4 … seconds, at most a minute. */
+const RETRY_MIN_MS = 1000
+const RETRY_MAX_MS = 60_000
+
+/** What an error means for a job. */
+export type Verdict =
+  { kind: 'drop' } | { kind: 'fail'; error: BulkError } | { kind: 'retry'; delayMs: number }
+
+/**
+ * Sorts an error: the data's fault ends the job, a passing fault is tried again, and so is one that nobody foresaw,
+ * until the tries are used up.
+ * @param tries how often this piece of work was claimed so far
+ */
+export function judge(error: unknown, { tries, triesMax }: { tries: number; triesMax: number }): Verdict {
+  if (error instanceof JobLost) return { kind: 'drop' }
+  if (error instanceof BulkError && error.retry === 'never') return { kind: 'fail', error }
+  if (/^(2[23]|42|P0|0A)/.test(sqlState(error) ?? '')) return { kind: 'fail', error: tableRefused(error) }
+  if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
+  return { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
+}
+
+/** Carries out the verdict on a failed piece of work; never throws. */
+export async function settle(
+  error: unknown,
+  {
+    job,
+    fence,
+    tries,
+    context,
+    report,
+  }: { job: ClaimedJob; fence: Fence; tries: number; context: Context; report: JobLog },
+): Promise<Outcome> {
+  const verdict = judge(error, { tries, triesMax: context.config.bounds.attempts })
+  const phase = job.phase ?? 'plan'
+  switch (verdict.kind) {
+    case 'drop':
+      context.log.info('a piece of work was dropped: its job ended, or somebody else has it', { job: job.id })
+      return { kind: 'done', release: [] }
+    case 'retry':
+      report.warn(phase, 'an attempt failed; it is tried again', {
+        ...errorFields(error),
+        stack: undefined,
+        delayMs: verdict.delayMs,
+      })
+      if (!(error instanceof BulkError) && !isTransient(error))
+        context.log.error('an unforeseen error', errorFields(error))
+      await releaseLease(context.sql, fence).catch(() => {})
+      return {
+        kind: 'again',
+        delayMs: verdict.delayMs,
+        reason: error instanceof Error ? error.message : String(error),
+      }
+    case 'fail':
+      try {
+        return await fail(job, fence, verdict.error, { context, report })
+      } catch (failure) {
+        context.log.error('cannot record that a job failed; it is tried again', {
+          job: job.id,
+          ...errorFields(failure),
+        })
+        await releaseLease(context.sql, fence).catch(() => {})
+        return { kind: 'again', delayMs: RETRY_MIN_MS, reason: 'the failure could not be recorded' }
+      }
+  }
+}
+
+/** Ends a job in `erro`, with its stage gone, and lets the next job of the figura merge. */
+export async function fail(
+  job: ClaimedJob,
+  fence: Fence,
+  error: BulkError,
+  { context, report }: { context: Context; report: JobLog },
+): Promise<Outcome> {
+  const { sql } = context
+  const problem: Problem = { ...error.problem(), phase: job.phase }
+  const failed = await sql.begin((tx) => failJob(tx, fence, problem))
+  if (failed) {
+    report.error(job.phase ?? 'plan', error.message, { code: error.code })
+    context.tell({ figura: job.figura, job: job.id, status: 'erro' })
+  }
+  // outside the transaction: a stage that a chunk still copies into is locked, and the job's end must not wait for it
+  const stage = 'stage' in fence ? fence.stage : job.stage
+  if (failed && stage !== null) await dropStage(context, job.id, stage)
+  return { kind: 'done', release: await nextTurn(context, job.figura) }
+}
+
+/** The task that lets the next job of a figura merge, if one stands staged. */
+export async function nextTurn(context: Context, figura: string): Promise<Task[]> {
+  const next = await nextWaiting(context.sql, figura)
+  return next ? [{ kind: 'merge', figura, job: next.id, ring: next.ring, stage: next.stage }] : []
+}
+
+/** The error of a job whose tries are used up; `last` is what went wrong the last time, if that is known. */
+export function exhausted(tries: number, last?: unknown): BulkError {
+  const found =
+    last instanceof Error
+      ? `${tries} failed tries, the last with: ${last.message}`
+      : `${tries} tries that ended without a word`
+  const code = last instanceof BulkError ? last.code : undefined
+  return new BulkError(
+    'attempts_exhausted',
+    { subject: 'The job', found, expected: 'one that succeeds' },
+    { last_code: code },
+    { cause: last },
+  )
+}
+
+function tableRefused(error: unknown): BulkError {
+  const message = error instanceof Error ? error.message : String(error)
+  return new BulkError(
+    'table_refused',
+    {
+      subject: 'The table',
+      found: `that PostgreSQL refuses the rows (${message})`,
+      expected: 'rows that it takes',
+    },
+    {},
+    { cause: error },
+  )
+}
+
+async function dropStage({ sql, log }: Context, job: string, stage: number): Promise<void> {
+  try {
+    await sql.unsafe(dropStageSql(stageName(job, stage)))
+  } catch (error) {
+    log.warn('a stage is left behind', { job, stage, ...errorFields(error) })
+  }
+}

@@ -1,0 +1,129 @@
+import { markDone, type Chunk, type ClaimedJob, type Marked } from '../db/work.ts'
+import { BulkError } from '../errors.ts'
+import { checkDigest, checkKeys, keyColumns } from './check.ts'
+import type { Context } from './context.ts'
+import { copyInto } from './copy.ts'
+import { createEncoder, type Encoder } from './encode.ts'
+import { explainRefusal } from './explain.ts'
+import type { OpenFile } from './file.ts'
+import type { FittedColumn } from './fit.ts'
+import { JobLost } from './lease.ts'
+import type { JobLog } from './report.ts'
+import { readRowsSql } from './sql-duckdb.ts'
+import { copySql, stageName } from './sql-postgres.ts'
+
+/**
+ * Does chunks of a job's stage: the checks first, then the rows. The COPY and the marks are one transaction, so that a
+ * chunk that is done twice at the same time counts once.
+ * @returns whether the marks were the last ones missing, and which chunks may be rung for next
+ * @throws BulkError when the data is at fault; JobLost when the stage is no longer the job's
+ */
+export async function stageChunks(
+  { job, stage, chunks, file }: { job: ClaimedJob; stage: number; chunks: Chunk[]; file: OpenFile },
+  context: Context,
+  { report, signal }: { report: JobLog; signal: AbortSignal },
+): Promise<Extract<Marked, { kind: 'marked' }>> {
+  for (const chunk of chunks)
+    if (chunk.kind !== 'rows') await runCheck(chunk.kind, { job, file }, context, { report, signal })
+  const columns = file.columns.map((column) => column.fileColumn)
+  for (const { kind, rowStart, rowEnd } of chunks) {
+    if (kind === 'rows') await file.fetch({ rowStart, rowEnd, columns }, signal)
+  }
+  return context.sql.begin(async (tx) => {
+    // The stage is UNLOGGED and the marks with it, so nothing is lost by not waiting for the disk: a crash empties both.
+    await tx`set local synchronous_commit = off`
+    const marks: { no: number; kind: Chunk['kind']; rows: number }[] = []
+    for (const chunk of chunks) {
+      const rows =
+        chunk.kind === 'rows'
+          ? await copyRows(tx, { job, stage, chunk, file }, context, { report, signal })
+          : 0
+      marks.push({ no: chunk.no, kind: chunk.kind, rows })
+    }
+    const marked = await markDone(tx, { job: job.id, stage, chunks: marks }, { release: 1 })
+    if (marked.kind === 'lost') throw new JobLost('the chunk was done already, or its stage was given up')
+    return marked
+  })
+}
+
+async function runCheck(
+  kind: 'keys' | 'digest',
+  { job, file }: { job: ClaimedJob; file: OpenFile },
+  context: Context,
+  { report, signal }: { report: JobLog; signal: AbortSignal },
+): Promise<void> {
+  const started = performance.now()
+  if (kind === 'digest') {
+    await checkDigest(file.source, job.sha256 ?? '', signal)
+    report.info('stage', 'the SHA-256 of the file is the announced one', { ms: since(started) })
+    return
+  }
+  const names = keyColumns(job.definition, file.columns).map((key) => key.fileColumn)
+  await file.fetch({ rowStart: 0, rowEnd: file.shape.rows, columns: names }, signal)
+  const { shape, columns, path } = file
+  await checkKeys(context.duckdb, path, { figura: job.definition, columns, rows: shape.rows })
+  report.info('stage', 'every key is there once', { ms: since(started), rows: shape.rows })
+}
+
+async function copyRows(
+  tx: Parameters<typeof copyInto>[0],
+  { job, stage, chunk, file }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile },
+  { duckdb }: Context,
+  { report, signal }: { report: JobLog; signal: AbortSignal },
+): Promise<number> {
+  const { columns, path } = file
+  const { rowStart, rowEnd } = chunk
+  const started = performance.now()
+  const encoder = createEncoder(
+    columns.map(({ column }) => ({ type: column.type, required: column.required })),
+  )
+  const sql = readRowsSql(path, { expressions: columns.map((column) => column.expression), rowStart, rowEnd })
+  const copy = copySql(
+    stageName(job.id, stage),
+    columns.map(({ column }) => column),
+  )
+  try {
+    const bytes = await copyInto(tx, copy, encoder.frames(duckdb.stream(sql)), signal)
+    refuseNulls(encoder, columns, chunk)
+    if (encoder.rows !== rowEnd - rowStart) throw wrongCount(encoder.rows, chunk)
+    const ms = since(started)
+    report.info('stage', `chunk ${chunk.no} is staged`, {
+      ms,
+      rows: encoder.rows,
+      bytes,
+      firstRow: rowStart + 1,
+    })
+    return encoder.rows
+  } catch (error) {
+    throw await explainRefusal(error, duckdb, { path, columns, rowStart, rowEnd })
+  }
+}
+
+function refuseNulls(encoder: Encoder, columns: FittedColumn[], chunk: Chunk): void {
+  for (const [at, { column }] of columns.entries()) {
+    const nulls = encoder.nulls[at]
+    if (!nulls || nulls.count === 0) continue
+    const firstRows = nulls.rows.map((row) => chunk.rowStart + row + 1)
+    throw new BulkError(
+      'required_null',
+      {
+        subject: `Column ${column.name}`,
+        found: `${nulls.count} null(s) in rows ${chunk.rowStart + 1} to ${chunk.rowEnd}, the first in row ${firstRows.join(', ')}`,
+        expected: 'a value in every row (required: true)',
+      },
+      { column: column.name, count: nulls.count, first_rows: firstRows },
+    )
+  }
+}
+
+function wrongCount(found: number, chunk: Chunk): BulkError {
+  return new BulkError('file_corrupt', {
+    subject: `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd} of the file`,
+    found: `${found} rows`,
+    expected: `${chunk.rowEnd - chunk.rowStart}, as the footer says`,
+  })
+}
+
+function since(started: number): number {
+  return Math.round(performance.now() - started)
+}

@@ -1,0 +1,99 @@
+import { findTarget, hasSchema, type TargetTable } from '../db/targets.ts'
+import { isTransient, type Sql } from '../db/postgres.ts'
+import { BulkError, type Difference } from '../errors.ts'
+import { canonicalName } from '../figura/type-names.ts'
+import type { Figura } from '../figura/types.ts'
+import { createTargetSql, targetName } from './sql-postgres.ts'
+
+/**
+ * Makes the figura's table on first use, and else compares it with the figura: columns, types, a unique index on the key.
+ * @throws BulkError `target_differs` with every difference, so that this figura alone stands still
+ */
+export async function ensureTarget(sql: Sql, figura: Figura): Promise<void> {
+  const table = await findTarget(sql, figura.table)
+  if (!table) return createTarget(sql, figura)
+  const differences = compareTarget(figura, table)
+  if (differences.length === 0) return
+  const names = differences.map((difference) => difference.column).join(', ')
+  throw new BulkError(
+    'target_differs',
+    {
+      subject: `Table ${figura.table.schema}.${figura.table.name}`,
+      found: `${differences.length} difference(s) (${names})`,
+      expected: `what figura ${figura.name} declares`,
+    },
+    { differences },
+  )
+}
+
+async function createTarget(sql: Sql, figura: Figura): Promise<void> {
+  try {
+    await sql.begin(async (tx) => {
+      // two jobs may need the same table at once; `if not exists` alone would let one of them fail
+      await tx`select pg_advisory_xact_lock(hashtext('bulk.target'))`
+      // `create schema if not exists` asks for a right that is not needed where the schema is there
+      const withSchema = !(await hasSchema(tx, figura.table.schema))
+      await tx.unsafe(createTargetSql(figura, { withSchema }))
+    })
+  } catch (error) {
+    if (isTransient(error) || !(error instanceof Error)) throw error
+    throw new BulkError(
+      'table_refused',
+      {
+        subject: `Table ${figura.table.schema}.${figura.table.name}`,
+        found: `that PostgreSQL does not make it (${error.message})`,
+        expected: 'a role that may create it, or a table that exists',
+        action: 'Create the table by hand, or grant the right to the role of the service.',
+      },
+      {},
+      { cause: error },
+    )
+  }
+}
+
+/** Every difference between the figura and the table, with the statement that would mend it. */
+export function compareTarget(figura: Figura, table: TargetTable): Difference[] {
+  const differences: Difference[] = []
+  const target = targetName(figura)
+  for (const column of figura.columns) {
+    const expected = canonicalName(column.type)
+    const found = table.columns.find((one) => one.name === column.name)
+    if (!found) {
+      const fix = `alter table ${target} add column "${column.name}" ${expected}`
+      differences.push({ column: column.name, found: 'no such column in the table', expected, fix })
+    } else if (found.generated) {
+      const fix = 'take the column out of the figura'
+      differences.push({
+        column: column.name,
+        found: 'a generated column',
+        expected: 'one that can be written',
+        fix,
+      })
+    } else if (found.type !== expected) {
+      const fix = `alter table ${target} alter column "${column.name}" type ${expected}, or declare it as ${found.type}`
+      differences.push({ column: column.name, found: found.type, expected, fix })
+    }
+  }
+  for (const column of table.columns) {
+    if (!column.mustBeGiven || figura.columns.some((one) => one.name === column.name)) continue
+    const fix = `declare it in the figura, or give it a default`
+    differences.push({
+      column: column.name,
+      found: 'not null and without a default',
+      expected: 'a value for it',
+      fix,
+    })
+  }
+  const key = [...figura.key].sort().join('\n')
+  if (!table.uniqueKeys.some((columns) => [...columns].sort().join('\n') === key)) {
+    const list = figura.key.map((name) => `"${name}"`).join(', ')
+    const fix = `create unique index on ${target} (${list})`
+    differences.push({
+      column: figura.key.join(', '),
+      found: 'no unique index',
+      expected: `one on (${list})`,
+      fix,
+    })
+  }
+  return differences
+}

@@ -1,0 +1,132 @@
+import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { Outcome, Task } from '../job.ts'
+import { errorFields, type Log } from '../log.ts'
+import { publishTask } from './publish.ts'
+import { ACK_WAIT_MS, type Link, type Queue } from './stream.ts'
+
+/** How long one request for a message stands at the server, in milliseconds. */
+const PULL_EXPIRES_MS = 30_000
+
+export type Consumption = {
+  /** Pulls nothing more, and waits for what is running. */
+  stop(): Promise<void>
+}
+
+/**
+ * Pulls tasks by free capacity: `slots` loops, each asking for one message, running it to its end, and only then asking
+ * for the next. Nothing is prefetched, since a prefetched message would be stranded until ack_wait if this node stops.
+ */
+export function consume(
+  queue: Queue,
+  { slots, run, log }: { slots: number; run: (task: Task) => Promise<Outcome>; log: Log },
+): Consumption {
+  const pulls = new Set<ConsumerMessages>()
+  let stopping = false
+  let consumer: Consumer | undefined
+
+  async function loop(): Promise<void> {
+    while (!stopping) {
+      const link = queue.link()
+      if (!link) {
+        await Bun.sleep(200)
+        continue
+      }
+      try {
+        const message = await pull(link)
+        if (message) await handle(queue, message, { run, log })
+      } catch (error) {
+        if (stopping) return
+        consumer = undefined
+        log.warn('cannot pull from the queue; trying again', errorFields(error))
+        await Bun.sleep(1000)
+        await queue.ensure().catch(() => {})
+      }
+    }
+  }
+
+  async function pull(link: Link): Promise<JsMsg | undefined> {
+    consumer ??= await link.js.consumers.get(queue.names.stream, queue.names.consumer)
+    const messages = await consumer.fetch({ max_messages: 1, expires: PULL_EXPIRES_MS })
+    pulls.add(messages)
+    if (stopping) messages.stop()
+    try {
+      for await (const message of messages) return message
+    } finally {
+      pulls.delete(messages)
+    }
+    return undefined
+  }
+
+  const loops = Array.from({ length: slots }, loop)
+  return {
+    stop: async () => {
+      stopping = true
+      for (const messages of pulls) messages.stop()
+      await Promise.all(loops)
+    },
+  }
+}
+
+async function handle(
+  queue: Queue,
+  message: JsMsg,
+  { run, log }: { run: (task: Task) => Promise<Outcome>; log: Log },
+): Promise<void> {
+  const task = decodeTask(message)
+  if (!task) {
+    log.error('a message of the queue is no task; it is dropped', {
+      subject: message.subject,
+      data: message.string(),
+    })
+    message.term()
+    return
+  }
+  // a third of ack_wait, so that one lost word does not give the task to a second worker
+  const alive = setInterval(() => message.working(), ACK_WAIT_MS / 3)
+  try {
+    const outcome = await run(task)
+    switch (outcome.kind) {
+      case 'done':
+        // before the ack: if this node dies in between, the redelivered task finds its work done and releases nothing,
+        // and the sweeper rings for the job
+        await release(queue, outcome.release, log)
+        message.ack()
+        return
+      case 'again':
+        log.info('a task is put back', { ...task, delayMs: outcome.delayMs, reason: outcome.reason })
+        message.nak(outcome.delayMs)
+        return
+    }
+  } catch (error) {
+    log.error('a task failed in a way that nobody foresaw; it is put back', {
+      ...task,
+      ...errorFields(error),
+    })
+    message.nak(5000)
+  } finally {
+    clearInterval(alive)
+  }
+}
+
+async function release(queue: Queue, tasks: Task[], log: Log): Promise<void> {
+  const sent = await Promise.allSettled(tasks.map((task) => publishTask(queue, task)))
+  for (const one of sent) {
+    if (one.status === 'rejected') log.warn('cannot ring; the sweeper does it later', errorFields(one.reason))
+  }
+}
+
+function decodeTask(message: JsMsg): Task | undefined {
+  try {
+    const task = message.json<Partial<Record<string, unknown>>>()
+    const common =
+      typeof task.figura === 'string' && typeof task.job === 'string' && typeof task.ring === 'number'
+    if (!common) return undefined
+    if (task.kind === 'job') return task as Task
+    if (task.kind === 'merge' && typeof task.stage === 'number') return task as Task
+    if (task.kind === 'chunk' && typeof task.stage === 'number' && typeof task.chunk === 'number')
+      return task as Task
+    return undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { findJob, insertJob, listJobs, saveContract, takeStalled } from '../../src/db/jobs.ts'
+import { openPostgres, type Sql } from '../../src/db/postgres.ts'
+import {
+  claimChunk,
+  claimJob,
+  completeJob,
+  failJob,
+  hasEarlier,
+  markDone,
+  nextWaiting,
+  readMarks,
+  recordPlan,
+  releaseLease,
+  releasePending,
+  renewLease,
+  setPhase,
+  type Chunk,
+} from '../../src/db/work.ts'
+import { smallFigura } from '../support/figuras.ts'
+import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
+
+const LIMITS = { leaseMs: 30_000, attempts: 3 }
+const HOLDER = { holder: 'n/0', leaseMs: 30_000 }
+const STATS = { read: 1, inserted: 1, updated: 0, unchanged: 0, mergeMs: 1 }
+const PROBLEM = { type: '/problems/internal', title: '', status: 500, code: 'internal' as const, detail: '' }
+
+let database: FreshDatabase
+let sql: Sql
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  sql = openPostgres(database.url, { max: 6, name: 'test' })
+})
+afterAll(async () => {
+  await sql.end()
+  await database[Symbol.asyncDispose]()
+})
+
+describe('a job is claimed', () => {
+  test('by one of many who ask at once', async () => {
+    const { id } = await accept('um')
+    const claims = await Promise.all(Array.from({ length: 6 }, () => claimJob(sql, id, LIMITS)))
+    expect(claims.map((claim) => claim.kind).sort()).toEqual([
+      'claimed',
+      'held',
+      'held',
+      'held',
+      'held',
+      'held',
+    ])
+  })
+
+  test('with the attempt counted, and again when its lease has run out', async () => {
+    const { id } = await accept('dois')
+    expect(await attempt(id)).toBe(1)
+    await expireLease(id)
+    expect(await attempt(id)).toBe(2)
+  })
+
+  test('not after its last attempt: then it is exhausted', async () => {
+    const { id } = await accept('tres')
+    for (let tries = 1; tries <= LIMITS.attempts; tries++) {
+      expect(await attempt(id)).toBe(tries)
+      await expireLease(id)
+    }
+    expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+  })
+
+  test('not when it has ended', async () => {
+    const { id } = await accept('quatro')
+    await claimJob(sql, id, LIMITS)
+    await sql.begin((tx) => failJob(tx, { job: id, attempt: 1 }, PROBLEM))
+    expect((await claimJob(sql, id, LIMITS)).kind).toBe('ended')
+  })
+
+  test('under the contract that it was accepted under', async () => {
+    const { id } = await accept('cinco')
+    const claim = await claimJob(sql, id, LIMITS)
+    expect(claim.kind === 'claimed' && claim.job.definition).toEqual(smallFigura('cinco'))
+  })
+})
+
+describe('a lease', () => {
+  test('is renewed by its holder alone: a holder of an older attempt is told that it lost the job', async () => {
+    const { id } = await accept('lease')
+    await claimJob(sql, id, LIMITS)
+    expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(true)
+    await expireLease(id)
+    await claimJob(sql, id, LIMITS)
+    expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(false)
+    expect(await renewLease(sql, { job: id, attempt: 2 }, 30_000)).toBe(true)
+  })
+
+  test('that is given back lets the next one claim at once', async () => {
+    const { id } = await accept('devolvido')
+    await claimJob(sql, id, LIMITS)
+    await releaseLease(sql, { job: id, attempt: 1 })
+    expect((await claimJob(sql, id, LIMITS)).kind).toBe('claimed')
+  })
+})
+
+describe('a chunk', () => {
+  test('is claimed by one, and its mark counts once however often it is done', async () => {
+    const { id } = await planned('chunk', 2)
+    const claims = await Promise.all(
+      [0, 1, 2].map(() => claimChunk(sql, { job: id, stage: 1, chunk: 0 }, HOLDER)),
+    )
+    expect(claims.map((claim) => claim.kind).sort()).toEqual(['claimed', 'held', 'held'])
+    expect(await mark(id, 0)).toEqual({ kind: 'marked', last: false, released: [] })
+    expect(await mark(id, 0)).toEqual({ kind: 'lost' })
+    expect((await claimChunk(sql, { job: id, stage: 1, chunk: 0 }, HOLDER)).kind).toBe('ended')
+    expect(await readMarks(sql, id, 1)).toEqual({ total: 2, done: 1, rows: 10 })
+  })
+
+  test('that is the last to be marked is told so, exactly once, when all are marked at the same time', async () => {
+    const { id } = await planned('ultimo', 6)
+    const marks = await Promise.all([0, 1, 2, 3, 4, 5].map((no) => mark(id, no)))
+    expect(marks.filter((one) => one.kind === 'marked' && one.last)).toHaveLength(1)
+    const job = await findJob(sql, 'ultimo', id)
+    expect(job).toMatchObject({ chunksDone: 6, chunksTotal: 6, rowsDone: 60 })
+  })
+
+  test('releases the next one of its job when it is marked', async () => {
+    const { id } = await planned('proximo', 4, 2)
+    expect(await mark(id, 0)).toMatchObject({ released: [2] })
+    expect(await mark(id, 1)).toMatchObject({ released: [3] })
+    expect(await mark(id, 2)).toMatchObject({ released: [] })
+  })
+
+  test('of a job that has ended can neither be claimed nor marked', async () => {
+    const { id } = await planned('acabado', 2)
+    await sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, PROBLEM))
+    expect((await claimChunk(sql, { job: id, stage: 1, chunk: 0 }, HOLDER)).kind).toBe('ended')
+    expect(await mark(id, 0)).toEqual({ kind: 'lost' })
+  })
+
+  test('that nobody holds is released again; one that is held or done is not', async () => {
+    const { id } = await planned('pendente', 3)
+    await claimChunk(sql, { job: id, stage: 1, chunk: 0 }, HOLDER)
+    await mark(id, 1)
+    expect(await releasePending(sql, id, 1, 8)).toEqual([2])
+  })
+})
+
+describe('jobs of one figura', () => {
+  test('wait for the earlier ones that are alive, and for no others', async () => {
+    const first = await planned('ordem', 1)
+    const second = await planned('ordem', 1)
+    expect(await hasEarlier(sql, first)).toBe(false)
+    expect(await hasEarlier(sql, second)).toBe(true)
+    expect(await hasEarlier(sql, { ...second, figura: 'outra' })).toBe(false)
+    await setPhase(sql, { job: second.id, stage: 1 }, 'wait')
+    expect(await nextWaiting(sql, 'ordem')).toBeUndefined()
+    await sql.begin((tx) => failJob(tx, { job: first.id, stage: 1 }, PROBLEM))
+    expect(await hasEarlier(sql, second)).toBe(false)
+    expect(await nextWaiting(sql, 'ordem')).toMatchObject({ id: second.id, stage: 1 })
+  })
+
+  test('that wait for their turn lose no attempt by it', async () => {
+    const { id } = await planned('espera', 1)
+    await setPhase(sql, { job: id, stage: 1 }, 'wait')
+    expect(await attempt(id)).toBe(1)
+  })
+
+  test('are completed once: a second completion finds the job ended', async () => {
+    const { id } = await planned('fim', 1)
+    const complete = () => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS))
+    expect(await complete()).toBe(true)
+    expect(await complete()).toBe(false)
+  })
+
+  test('are listed newest first, by status, and on from a job', async () => {
+    const ids = [(await accept('lista')).id, (await accept('lista')).id, (await accept('lista')).id]
+    await claimJob(sql, ids[1] ?? '', LIMITS)
+    const list = async (options: Partial<Parameters<typeof listJobs>[2]>) =>
+      (await listJobs(sql, 'lista', { status: undefined, before: undefined, limit: 10, ...options })).map(
+        (job) => job.id,
+      )
+    expect(await list({})).toEqual([...ids].reverse())
+    expect(await list({ status: 'processando' })).toEqual([ids[1] ?? ''])
+    expect(await list({ before: ids[2] ?? '', limit: 1 })).toEqual([ids[1] ?? ''])
+  })
+})
+
+test('a job that stands still is taken by one sweeper of many, and not again before its time', async () => {
+  const { id } = await accept('parado')
+  await sql`update bulk.job set ring_at = now() - interval '1 second' where id = ${id}`
+  const options = { overdueMs: 0, nextMs: 30_000, limit: 100 }
+  const sweeps = await Promise.all([0, 1, 2].map(() => takeStalled(sql, options)))
+  expect(sweeps.flat().filter((job) => job.id === id)).toEqual([{ id, figura: 'parado', ring: 1 }])
+  expect((await takeStalled(sql, options)).filter((job) => job.id === id)).toEqual([])
+})
+
+async function accept(figura: string): Promise<{ id: string; figura: string; seq: number }> {
+  const id = Bun.randomUUIDv7()
+  await saveContract(sql, { hash: figura, figura: smallFigura(figura) })
+  await insertJob(sql, { id, figura, contract: figura, url: 's3://b/k', sha256: null })
+  const job = await findJob(sql, figura, id)
+  return { id, figura, seq: job?.seq ?? 0 }
+}
+
+/** A job of `chunks` chunks of 10 rows, in its first stage. */
+async function planned(figura: string, chunks: number, released = chunks) {
+  const job = await accept(figura)
+  await claimJob(sql, job.id, LIMITS)
+  const list = Array.from({ length: chunks }, (_, no): Chunk & { released: boolean } => {
+    return { no, kind: 'rows', rowStart: no * 10, rowEnd: no * 10 + 10, released: no < released }
+  })
+  const plan = { bytes: 1, rows: chunks * 10, rowGroups: chunks, etag: null, planMs: 1, chunks: list }
+  expect(await sql.begin((tx) => recordPlan(tx, { job: job.id, attempt: 1 }, plan))).toBe(true)
+  return job
+}
+
+function mark(job: string, no: number) {
+  const chunks = [{ no, kind: 'rows' as const, rows: 10 }]
+  return sql.begin(async (tx) => markDone(tx, { job, stage: 1, chunks }, { release: 1 }))
+}
+
+async function attempt(id: string): Promise<number> {
+  const claim = await claimJob(sql, id, LIMITS)
+  if (claim.kind !== 'claimed') throw new Error(`not claimed: ${claim.kind}`)
+  return claim.job.attempts
+}
+
+async function expireLease(id: string): Promise<void> {
+  await sql`update bulk.job set lease_until = now() - interval '1 second' where id = ${id}`
+}
