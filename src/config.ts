@@ -91,8 +91,8 @@ function boundsOf(read: ReturnType<typeof reader>) {
     /** Connections of the API. One PUT is one statement of about a millisecond. */
     apiConnections: read.integer('API_CONNECTIONS', 10, 1, 1000),
     /** Rows of one chunk of a file, at the most, and its bytes uncompressed as the footer states them. */
-    chunkRows: read.integer('CHUNK_ROWS', 1_000_000, 2048, 100_000_000),
-    chunkBytes: read.integer('CHUNK_MB', 128, 1, 4096) * MiB,
+    chunkRows: read.integer('CHUNK_ROWS', 500_000, 2048, 100_000_000),
+    chunkBytes: read.integer('CHUNK_MB', 32, 1, 4096) * MiB,
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
     chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */

@@ -46,7 +46,7 @@ export const ERRORS = {
     503,
     'later',
     'The service cannot answer now',
-    'Nothing was accepted; send the request again later.',
+    'Send it again later; a file sent twice has the effect of one.',
   ),
   internal: e(500, 'later', 'The service failed', 'The operators find the cause in the log of the service.'),
 

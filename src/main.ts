@@ -63,7 +63,7 @@ function listen(config: Config, parts: { sql: Sql; queue: Queue; worker: Supervi
   }
   const app =
     config.role === 'worker'
-      ? createHealth({ readiness })
+      ? createHealth({ readiness, log })
       : createApp({
           sql,
           figuras: openFiguras(config.figurasDir),

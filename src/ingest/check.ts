@@ -64,7 +64,7 @@ export async function checkKeys(
 type RepeatedKey = { key: Record<string, string>; times: number; first_row: number; last_row: number }
 
 /** The columns of the file that make up the key. */
-export function keyColumns(figura: Figura, columns: FittedColumn[]): KeyColumn[] {
+function keyColumns(figura: Figura, columns: FittedColumn[]): KeyColumn[] {
   return columns
     .filter(({ column }) => figura.key.includes(column.name))
     .map(({ column, expression }) => ({ name: column.name, expression, type: column.type }))

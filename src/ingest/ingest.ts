@@ -1,18 +1,9 @@
 import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres } from '../db/postgres.ts'
-import {
-  claimChunk,
-  claimJob,
-  forgetStage,
-  hasEarlier,
-  readMarks,
-  recordPlan,
-  releasePending,
-  setPhase,
-  type ClaimedJob,
-  type Fence,
-} from '../db/work.ts'
+import { claimChunk, claimJob, type ClaimedJob, type Fence } from '../db/claims.ts'
+import { hasEarlier, setPhase } from '../db/ends.ts'
+import { forgetStage, readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
@@ -21,7 +12,7 @@ import { JobLost, withLease } from './lease.ts'
 import { mergeStage } from './merge.ts'
 import { planFile } from './plan.ts'
 import { openJobLog, type JobLog } from './report.ts'
-import { exhausted, fail, nextTurn, settle } from './settle.ts'
+import { exhausted, nextTurn, settle } from './settle.ts'
 import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
 import { stageChunks } from './stage.ts'
 import { ensureTarget } from './target.ts'

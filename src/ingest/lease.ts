@@ -1,4 +1,4 @@
-import { renewLease, type Fence } from '../db/work.ts'
+import { renewLease, type Fence } from '../db/claims.ts'
 import type { Sql } from '../db/postgres.ts'
 import { errorFields, type Log } from '../log.ts'
 

@@ -1,6 +1,6 @@
 import type { Bounds } from '../config.ts'
 import type { Duckdb } from '../db/duckdb.ts'
-import type { Chunk } from '../db/work.ts'
+import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
 import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'

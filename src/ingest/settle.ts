@@ -1,5 +1,6 @@
 import { isTransient, sqlState } from '../db/postgres.ts'
-import { failJob, nextWaiting, releaseLease, type ClaimedJob, type Fence } from '../db/work.ts'
+import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
+import { failJob, nextWaiting } from '../db/ends.ts'
 import { BulkError, type Problem } from '../errors.ts'
 import type { Outcome, Task } from '../job.ts'
 import { errorFields } from '../log.ts'

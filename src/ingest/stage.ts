@@ -1,11 +1,12 @@
-import { markDone, type Chunk, type ClaimedJob, type Marked } from '../db/work.ts'
+import type { Chunk, ClaimedJob } from '../db/claims.ts'
+import { markDone, type Marked } from '../db/marks.ts'
 import { BulkError } from '../errors.ts'
-import { checkDigest, checkKeys, keyColumns } from './check.ts'
+import { checkDigest, checkKeys } from './check.ts'
 import type { Context } from './context.ts'
 import { copyInto } from './copy.ts'
 import { createEncoder, type Encoder } from './encode.ts'
 import { explainRefusal } from './explain.ts'
-import type { OpenFile } from './file.ts'
+import { asCorrupt, type OpenFile } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
@@ -58,11 +59,13 @@ async function runCheck(
     report.info('stage', 'the SHA-256 of the file is the announced one', { ms: since(started) })
     return
   }
-  const names = keyColumns(job.definition, file.columns).map((key) => key.fileColumn)
+  const keys = file.columns.filter(({ column }) => job.definition.key.includes(column.name))
+  const names = keys.map((key) => key.fileColumn)
   await file.fetch({ rowStart: 0, rowEnd: file.shape.rows, columns: names }, signal)
   const { shape, columns, path } = file
-  await checkKeys(context.duckdb, path, { figura: job.definition, columns, rows: shape.rows })
-  report.info('stage', 'every key is there once', { ms: since(started), rows: shape.rows })
+  const { rows } = shape
+  await asCorrupt(file.source, () => checkKeys(context.duckdb, path, { figura: job.definition, columns, rows }))
+  report.info('stage', 'every key is there once', { ms: since(started), rows })
 }
 
 async function copyRows(
@@ -95,7 +98,8 @@ async function copyRows(
     })
     return encoder.rows
   } catch (error) {
-    throw await explainRefusal(error, duckdb, { path, columns, rowStart, rowEnd })
+    const explained = await explainRefusal(error, duckdb, { path, columns, rowStart, rowEnd })
+    return asCorrupt(file.source, () => Promise.reject(explained))
   }
 }
 

@@ -1,22 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { findJob, insertJob, listJobs, saveContract, takeStalled } from '../../src/db/jobs.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
-import {
-  claimChunk,
-  claimJob,
-  completeJob,
-  failJob,
-  hasEarlier,
-  markDone,
-  nextWaiting,
-  readMarks,
-  recordPlan,
-  releaseLease,
-  releasePending,
-  renewLease,
-  setPhase,
-  type Chunk,
-} from '../../src/db/work.ts'
+import { claimChunk, claimJob, releaseLease, renewLease, type Chunk } from '../../src/db/claims.ts'
+import { completeJob, failJob, hasEarlier, nextWaiting, setPhase } from '../../src/db/ends.ts'
+import { markDone, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
 import { smallFigura } from '../support/figuras.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 

@@ -1,0 +1,104 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+
+export type Child = {
+  pid: number
+  /** Settles when the process is gone, however it ended. */
+  exited: Promise<number>
+  /** Sends `signal` and waits for the end; after `graceMs` it is killed. */
+  stop(graceMs?: number): Promise<void>
+  /** As a crash: no clean-up of its own. */
+  kill(): Promise<void>
+}
+
+type ChildOptions = {
+  command: string[]
+  /** The signal on which it ends tidily. */
+  signal: 'INT' | 'TERM'
+  env?: Record<string, string | undefined>
+  user?: { uid: number; gid: number }
+  /** Where its output goes; absent: to ours. */
+  logFile?: string
+}
+
+/**
+ * Starts a process that never outlives this one. It has a session of its own, so that a Ctrl-C reaches only us and we
+ * stop things in our order. Beside it a shell waits on a pipe that we hold open: when we die, even by `kill -9`, the
+ * pipe closes and the shell sends the signal in our place.
+ */
+export function startChild({ command, signal, env, user, logFile }: ChildOptions): Child {
+  const output = logFile ? openSync(logFile, 'a', 0o600) : 'inherit'
+  const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
+  const child = Bun.spawn(command, { env: env ?? process.env, ...streams, detached: true, ...user })
+  if (typeof output === 'number') closeSync(output)
+  const guard = Bun.spawn(['/bin/sh', '-c', 'read -r _; kill -s "$0" "$1"', signal, String(child.pid)], {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'ignore',
+    detached: true,
+  })
+  const exited = child.exited.then(async (code) => {
+    guard.kill('SIGKILL')
+    await guard.exited
+    return code
+  })
+  const end = async (name: NodeJS.Signals) => {
+    child.kill(name)
+    await exited
+  }
+  return {
+    pid: child.pid,
+    exited,
+    stop: async (graceMs = 10_000) => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+      await end(`SIG${signal}`)
+      clearTimeout(timer)
+    },
+    kill: () => end('SIGKILL'),
+  }
+}
+
+/**
+ * Waits until `ready` answers true. A server that ends before is an error that quotes the end of its log.
+ * @throws Error also after `timeoutMs`
+ */
+export async function untilReady(
+  name: string,
+  child: Child,
+  logFile: string,
+  ready: () => Promise<boolean>,
+  timeoutMs = 30_000,
+): Promise<void> {
+  const state = { code: undefined as number | undefined }
+  void child.exited.then((code) => (state.code = code))
+  const deadline = Date.now() + timeoutMs
+  while (!(await ready())) {
+    const end =
+      state.code !== undefined ? `ended with code ${state.code}` : `was not ready after ${timeoutMs} ms`
+    if (state.code === undefined && Date.now() < deadline) {
+      await Bun.sleep(10)
+      continue
+    }
+    await child.kill()
+    throw new Error(`${name} ${end}. The end of its log:\n${readFileSync(logFile, 'utf8').slice(-2000)}`)
+  }
+}
+
+/** A TCP port of 127.0.0.1 that nobody listens on at this moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      const port = address && typeof address === 'object' ? address.port : 0
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Settles at the first Ctrl-C, SIGTERM or SIGHUP. A second one ends the process at once, as it does by default. */
+export function interruption(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => resolve(name))
+  })
+}

@@ -1,0 +1,46 @@
+import type { JobStatus } from './follow.ts'
+
+const BAR_WIDTH = 30
+
+/** Shows how a job fares: one line that is drawn over on a terminal, else a line whenever something has changed. */
+export function progressLine(out: NodeJS.WriteStream): { show(job: JobStatus): void; end(): void } {
+  let last = ''
+  return {
+    show: (job) => {
+      const line = describe(job)
+      if (line === last) return
+      last = line
+      out.write(out.isTTY ? `\r\x1b[2K${line}` : `${line}\n`)
+    },
+    end: () => void (out.isTTY && last && out.write('\n')),
+  }
+}
+
+/** What the job did, or why it did nothing, for people to read. */
+export function summary(job: JobStatus): string[] {
+  const { read, inserted, updated, unchanged } = job.stats
+  const { queue, plan, stage, merge, total } = job.timings_ms
+  if (job.status !== 'completo') return [`  ${job.status}: ${job.error?.code}: ${job.error?.detail}`, ...listed(job.error)]
+  return [
+    `  read ${amount(read)}   inserted ${amount(inserted)}   updated ${amount(updated)}   unchanged ${amount(unchanged)}`,
+    `  queue ${queue} + plan ${plan} + stage ${stage} + merge ${merge} = ${total} ms in all`,
+  ]
+}
+
+export function amount(value: number | null): string {
+  return value === null ? '-' : value.toLocaleString('en-US')
+}
+
+function describe({ status, phase, progress }: JobStatus): string {
+  const { percent, rows } = progress
+  const filled = Math.round((percent / 100) * BAR_WIDTH)
+  const bar = '#'.repeat(filled) + '-'.repeat(BAR_WIDTH - filled)
+  const counted = rows.total === null ? '' : `  ${amount(rows.done)} of ${amount(rows.total)} rows`
+  return `  [${bar}] ${percent.toFixed(0).padStart(3)} %  ${phase ?? status}${counted}`
+}
+
+/** A file that does not fit has a list of differences, each with what mends it. */
+function listed(error: JobStatus['error']): string[] {
+  const differences = error && 'differences' in error && Array.isArray(error.differences) ? error.differences : []
+  return differences.map((one) => `    ${one.column}: found ${one.found}, expected ${one.expected}; ${one.fix}`)
+}

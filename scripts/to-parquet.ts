@@ -1,0 +1,129 @@
+import { statSync } from 'node:fs'
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { parseType } from '../src/figura/type-names.ts'
+import type { ColumnType, ScalarType } from '../src/figura/types.ts'
+import { duckLiteral, duckType, quote } from '../src/ingest/sql.ts'
+
+/** A column of the file to be: its name in the JSON and in the file, and its type as the figura declares it. */
+export type FileColumn = { name: string; type: string; required: boolean }
+
+export type Converted = {
+  rows: number
+  bytes: number
+  rowGroups: number
+  /** Fields of the JSON that the figura does not have: they are left out. */
+  unknown: string[]
+  /** Columns of the figura that no record has: they are null. */
+  absent: string[]
+}
+
+type Conversion = {
+  json: string
+  parquet: string
+  columns: FileColumn[]
+  /** DuckDB makes groups of whole vectors: the number is rounded up to a multiple of 2,048. */
+  rowsPerGroup: number
+  /** The time zone of times that are written without one. */
+  zone: string
+}
+
+/**
+ * Writes a JSON list of records as parquet, each column in the type that the figura declares. Numbers and dates may be
+ * written as texts, and an empty text means null there. In text columns it stays what it is.
+ * Beware: JSON numbers of more than 15 digits are not exact in any reader; write such amounts as texts.
+ * @throws Error that names the column and the value that does not fit its type, or would be rounded to fit it
+ */
+export async function jsonToParquet({ json, parquet, columns, rowsPerGroup, zone }: Conversion): Promise<Converted> {
+  // all that is needed is linked in; a missing extension must not be looked for in the network
+  const offline = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false' }
+  const instance = await DuckDBInstance.create(':memory:', offline)
+  const connection = await instance.connect()
+  try {
+    await connection.run(`set TimeZone = ${duckLiteral(zone)}`)
+    const fields = await fieldsOf(connection, json, columns)
+    await connection.run(`
+      copy (${recordsSql(json, columns)}) to ${duckLiteral(parquet)}
+      (format parquet, compression zstd, row_group_size ${rowsPerGroup})`)
+    return { ...fields, ...(await shapeOf(connection, parquet)), bytes: statSync(parquet).size }
+  } catch (error) {
+    // DuckDB adds the statement that failed, with a marker below it
+    const reason = error instanceof Error ? error.message.split('\n\nLINE ')[0] : String(error)
+    throw new Error(`${json}: ${reason}`, { cause: error })
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+/** Compares the fields of all records with the columns, since a misspelled one would otherwise arrive as null. */
+async function fieldsOf(connection: DuckDBConnection, json: string, columns: FileColumn[]) {
+  const reader = await connection.runAndReadAll(`
+    select distinct unnest(json_keys(json)) from read_json_objects(${duckLiteral(json)}, format = 'auto')`)
+  const fields = reader.getRows().map(([field]) => String(field))
+  if (fields.length === 0) throw new Error('found no record, expected a JSON list of objects')
+  const unknown = fields.filter((field) => !columns.some((column) => column.name === field))
+  const absent = columns.filter((column) => !fields.includes(column.name))
+  const required = absent.filter((column) => column.required).map((column) => column.name)
+  if (required.length > 0) {
+    throw new Error(`found no field ${required.join(', ')}, which the figura requires; it has ${fields.join(', ')}`)
+  }
+  return { unknown: unknown.sort(), absent: absent.map((column) => column.name) }
+}
+
+/** Everything is read as text first: only so are spellings and empty texts in our hands. */
+function recordsSql(json: string, columns: FileColumn[]): string {
+  const typed = columns.map((column) => ({ ...column, type: typeOf(column) }))
+  const read = typed.map(({ name, type }) => `${duckLiteral(name)}: ${duckLiteral(readType(type))}`)
+  const selected = typed.map(({ name, type }) => `${valueSql(name, type)} as ${quote(name)}`)
+  return `select ${selected.join(', ')} from read_json(${duckLiteral(json)}, format = 'auto', columns = {${read.join(', ')}})`
+}
+
+function typeOf({ name, type }: FileColumn): ColumnType {
+  const parsed = parseType(type)
+  if (typeof parsed === 'string') throw new Error(`the type of column ${name}: ${parsed}`)
+  return parsed
+}
+
+function readType(type: ColumnType): string {
+  if (type.kind === 'jsonb') return 'JSON'
+  return type.kind === 'array' ? 'VARCHAR[]' : 'VARCHAR'
+}
+
+function valueSql(name: string, type: ColumnType): string {
+  const source = quote(name)
+  const trimmed = `nullif(trim(${source}), '')`
+  switch (type.kind) {
+    case 'text':
+    case 'varchar':
+    case 'char':
+      return source
+    case 'jsonb':
+    case 'array':
+      return `cast(${source} as ${duckType(type)})`
+    case 'bytea':
+      return `from_base64(${trimmed})`
+    case 'smallint':
+    case 'integer':
+    case 'bigint':
+    case 'numeric':
+      return exactSql(name, trimmed, type)
+    default:
+      return `cast(${trimmed} as ${duckType(type)})`
+  }
+}
+
+/** A cast to a number with fewer decimals rounds in silence; with as many decimals as there is room for, it shows. */
+function exactSql(name: string, source: string, type: ScalarType): string {
+  const decimals = type.kind === 'numeric' ? 38 - (type.precision - type.scale) : 18
+  const value = `cast(${source} as ${duckType(type)})`
+  const complaint = `${duckLiteral(`column ${name}: found `)} || ${source} || ', expected a number that needs no rounding'`
+  return `case when ${value} = cast(${source} as decimal(38, ${decimals})) or ${source} is null
+    then ${value} else error(${complaint}) end`
+}
+
+async function shapeOf(connection: DuckDBConnection, parquet: string): Promise<{ rows: number; rowGroups: number }> {
+  const reader = await connection.runAndReadAll(`
+    select num_rows, num_row_groups from parquet_file_metadata(${duckLiteral(parquet)})`)
+  const [rows, rowGroups] = reader.getRows()[0] ?? []
+  return { rows: Number(rows), rowGroups: Number(rowGroups) }
+}

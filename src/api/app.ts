@@ -1,0 +1,25 @@
+import { Elysia } from 'elysia'
+import { type BulkDependencies, createBulk } from './bulk.ts'
+import { createDocs } from './docs.ts'
+import { createFiguras } from './figuras.ts'
+import { healthRoutes, type Readiness } from './health.ts'
+import { createProblems } from './problem.ts'
+import type { Route } from './routes.ts'
+import { SERVE } from './serve.ts'
+
+/**
+ * The whole HTTP API as one Elysia app; `.listen({ hostname, port })` serves it, `.handle(request)` answers in process.
+ * It reads and writes job rows alone: the queue is told of a new job through `accepted`.
+ */
+export function createApp({ readiness, ...dependencies }: BulkDependencies & { readiness: Readiness }) {
+  const routes: Route[] = []
+  // normalize would silently drop unknown fields of a body, and copy every answer
+  const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
+    .use(createProblems({ log: dependencies.log, routes }))
+    .use(createBulk(dependencies))
+    .use(createFiguras(dependencies.figuras))
+    .use(healthRoutes(readiness))
+    .use(createDocs(dependencies.figuras))
+  routes.push(...app.routes)
+  return app
+}

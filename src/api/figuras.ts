@@ -1,0 +1,85 @@
+import { Elysia } from 'elysia'
+import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import { typeName } from '../figura/type-names.ts'
+import type { Figura } from '../figura/types.ts'
+import { FiguraList, FiguraView } from './figura-schemas.ts'
+import { findFigura, type ServedFigura } from './find.ts'
+import { says } from './operation.ts'
+import { FiguraParams } from './schemas.ts'
+
+/** What can be sent: the figuras as their files have them at this moment. */
+export function createFiguras(figuras: Figuras) {
+  return new Elysia({ name: 'figuras' })
+    .get('/figuras', () => ({ figuras: figuras.list().map(summary) }), {
+      response: { 200: FiguraList },
+      detail: says({
+        id: 'listFiguras',
+        summary: 'List the figuras',
+        description: 'Those whose file has errors are among them, with the errors.',
+        tag: 'Figuras',
+      }),
+    })
+    .get(
+      '/figuras/:figura',
+      ({ params, request }) => contract(findFigura(figuras, params.figura), new URL(request.url).origin),
+      {
+        params: FiguraParams,
+        response: { 200: FiguraView },
+        detail: says({
+          id: 'readFigura',
+          summary: 'Read a figura',
+          description: 'The whole contract: columns, types, sources, and how to send a file.',
+          tag: 'Figuras',
+          errors: ['figura_unknown', 'figura_broken'],
+        }),
+      },
+    )
+}
+
+/** An address that the figura admits, to show how one looks. */
+export function exampleUrl({ name, sources }: Figura): string {
+  const source = sources[0] ?? 's3://bucket/'
+  if (/\.\w+$/.test(source.replace(/^\w+:\/\/[^/]*/, ''))) return source
+  return `${source.replace(/\/$/, '')}/${name}.parquet`
+}
+
+function summary(loaded: LoadedFigura): FiguraList['figuras'][number] {
+  const { name, figura, errors } = loaded
+  return {
+    name,
+    ok: errors === undefined,
+    description: figura?.description ?? null,
+    table: figura ? tableName(figura) : null,
+    key: figura?.key ?? null,
+    columns: figura?.columns.length ?? null,
+    errors: errors ?? [],
+    links: links(name),
+  }
+}
+
+function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraView {
+  const url = exampleUrl(figura)
+  const body = JSON.stringify({ url }).replaceAll("'", "'\\''")
+  return {
+    name,
+    description: figura.description,
+    table: tableName(figura),
+    key: figura.key,
+    columns: figura.columns.map((column) => ({ ...column, type: typeName(column.type) })),
+    sources: figura.sources,
+    contract: hash,
+    links: links(name),
+    example: {
+      url,
+      curl: `curl -X PUT ${origin}/${name}/_bulk -H 'Content-Type: application/json' -d '${body}'`,
+    },
+  }
+}
+
+function tableName({ table }: Figura): string {
+  return `${table.schema}.${table.name}`
+}
+
+function links(name: string): FiguraView['links'] {
+  return { self: `/figuras/${name}`, bulk: `/${name}/_bulk` }
+}

@@ -1,0 +1,143 @@
+import { ERRORS, type ErrorCode } from '../errors.ts'
+import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import { codesTable, exampleOf, jobExamples, problemExample } from './examples.ts'
+import { exampleUrl } from './figuras.ts'
+import { MORE, type More } from './operation.ts'
+import { rowSchema } from './row-schema.ts'
+import { ProblemDetails, Submission } from './schemas.ts'
+
+type Json = Record<string, unknown>
+type Parameter = Json & { name: string; schema: Json }
+type Operation = Json & {
+  operationId: string
+  parameters?: Parameter[]
+  responses?: Record<string, Json>
+  [MORE]?: More
+}
+
+/** The document as the plugin makes it of the routes. */
+export type RouteDocument = {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Json }
+}
+
+/**
+ * Adds to the document of the routes what Elysia cannot know: the figuras that are served now, the errors of each address
+ * with an example of each, examples of jobs, and names for schemas.
+ */
+export function completeDocument(document: RouteDocument, figuras: Figuras): Json {
+  const served = figuras.list().filter((loaded) => loaded.figura !== undefined)
+  const schemas: Json = {}
+  const paths = Object.fromEntries(
+    Object.entries(document.paths).map(([path, operations]) => [
+      path,
+      Object.fromEntries(
+        Object.entries(operations).map(([method, operation]) => [
+          method,
+          completeOperation(operation, served),
+        ]),
+      ),
+    ]),
+  )
+  const named = nameSchemas(paths, schemas)
+  nameSchemas(JSON.parse(JSON.stringify(ProblemDetails)), schemas)
+  for (const { name, figura } of served) schemas[`Row_${name}`] = rowSchema(figura)
+  return { ...document, paths: named, components: { ...document.components, schemas } }
+}
+
+type Served = Extract<LoadedFigura, { hash: string }>
+
+function completeOperation(operation: Operation, served: Served[]): Json {
+  const { [MORE]: more, ...rest } = operation
+  const { errors, headers } = more ?? { errors: [], headers: {} }
+  const completed: Operation = {
+    ...rest,
+    responses: { ...rest.responses, ...problemResponses([...errors, 'internal']) },
+  }
+  completed.parameters = rest.parameters?.map((parameter) => completeParameter(parameter, served))
+  const [status] = Object.keys(rest.responses ?? {})
+  const good = status === undefined ? undefined : completed.responses?.[status]
+  if (good) good.headers = headerObjects(headers)
+  if (rest.operationId === 'submitFile') completed.requestBody = submissionBody(served)
+  if (rest.operationId === 'readJob' && good) good.content = withExamples(good.content, jobExamples())
+  if (rest.operationId === 'explainCode') completed.description = `${rest.description}\n\n${codesTable()}`
+  return completed
+}
+
+function completeParameter(parameter: Parameter, served: Served[]): Parameter {
+  const { 'x-documented': documented, pattern, ...schema } = parameter.schema
+  if (documented) return { ...parameter, description: schema.description, schema: Object(documented) }
+  const words: Record<string, string[]> = {
+    figura: served.map(({ name }) => name),
+    code: Object.keys(ERRORS),
+  }
+  const known = words[parameter.name]
+  // an enum of nothing would be no schema
+  const choice = known?.length ? { enum: known, examples: undefined } : { pattern }
+  return { ...parameter, description: schema.description, schema: { ...schema, ...choice } }
+}
+
+function submissionBody(served: Served[]): Json {
+  const examples = served.map(({ name, figura }) => [
+    name,
+    { summary: figura.description || name, value: { url: exampleUrl(figura) } },
+  ])
+  const checked = { summary: 'with the SHA-256 of the file', value: exampleOf(Submission) }
+  const content = {
+    schema: JSON.parse(JSON.stringify(Submission)),
+    examples: { ...Object.fromEntries(examples), checked },
+  }
+  return { description: Submission.description, required: true, content: { 'application/json': content } }
+}
+
+/** The problems that an address can answer, by status, each code with its example. */
+function problemResponses(codes: ErrorCode[]): Record<string, Json> {
+  const statuses = [...new Set(codes.map((code) => ERRORS[code].status))]
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const those = codes.filter((code) => ERRORS[code].status === status)
+      const examples = those.map((code) => [
+        code,
+        { summary: ERRORS[code].title, value: problemExample(code) },
+      ])
+      const content = {
+        schema: JSON.parse(JSON.stringify(ProblemDetails)),
+        examples: Object.fromEntries(examples),
+      }
+      const headers =
+        status === 503 ? headerObjects({ 'Retry-After': 'Seconds to wait before the next try.' }) : undefined
+      return [
+        status,
+        { description: those.join(', '), headers, content: { 'application/problem+json': content } },
+      ]
+    }),
+  )
+}
+
+function headerObjects(headers: Record<string, string>): Json | undefined {
+  const entries = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ])
+  return entries.length ? Object.fromEntries(entries) : undefined
+}
+
+function withExamples(content: unknown, examples: Json): Json {
+  const [[type, body] = []] = Object.entries(Object(content))
+  return { [String(type)]: { ...Object(body), examples } }
+}
+
+/** Moves schemas that have a title to `schemas`, under it, and leaves references in their places. */
+function nameSchemas(value: unknown, schemas: Json): unknown {
+  if (Array.isArray(value)) return value.map((one) => nameSchemas(one, schemas))
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([key]) => key !== 'x-expected')
+  const copy: Json = Object.fromEntries(entries.map(([key, inner]) => [key, nameSchemas(inner, schemas)]))
+  // the plugin writes "this or null" into the type, and forgets that an enum then lacks the null
+  if (Array.isArray(copy.type) && Array.isArray(copy.enum)) copy.enum = [...copy.enum, null]
+  if (typeof copy.title !== 'string' || !('properties' in copy)) return copy
+  const { title, type, ...rest } = copy
+  schemas[title] = { type: 'object', ...rest }
+  const reference = { $ref: `#/components/schemas/${title}` }
+  return Array.isArray(type) ? { anyOf: [reference, { type: 'null' }] } : reference
+}

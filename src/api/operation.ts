@@ -1,0 +1,35 @@
+import type { DocumentDecoration } from 'elysia'
+import type { ErrorCode } from '../errors.ts'
+
+/** The parts that the addresses are sorted into in the documentation. */
+export type Tag = 'Jobs' | 'Figuras' | 'Service'
+
+/** What an address says of itself beyond its schemas; `errors` are the codes that it can answer besides those of all. */
+export type Operation = {
+  /** Its name in generated clients. */
+  id: string
+  summary: string
+  description?: string
+  tag: Tag
+  errors?: ErrorCode[]
+  /** Headers of a good answer, by name, with what they say. */
+  headers?: Record<string, string>
+}
+
+/** Where the documentation finds `errors` and `headers`: Elysia has no place of its own for them. */
+export const MORE = 'x-more'
+
+export type More = { errors: ErrorCode[]; headers: Record<string, string> }
+
+/** An operation as Elysia's routes take it. */
+export function says({
+  id,
+  summary,
+  description,
+  tag,
+  errors = [],
+  headers = {},
+}: Operation): DocumentDecoration {
+  const more: More = { errors, headers }
+  return { operationId: id, summary, description, tags: [tag], ...{ [MORE]: more } }
+}

@@ -1,0 +1,22 @@
+import { RESERVED_NAMES } from '../figura/load.ts'
+
+/** A route as Elysia lists it: `path` has segments such as `:figura`. */
+export type Route = { method: string; path: string }
+
+/** The methods that an address takes, sorted; none when there is no such address. */
+export function allowedMethods(routes: Route[], path: string): string[] {
+  const methods = new Set(routes.filter((route) => fits(route.path, path)).map((route) => route.method))
+  if (methods.has('GET')) methods.add('HEAD')
+  return [...methods].sort()
+}
+
+function fits(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.replace(/(?<=.)\/$/, '').split('/')
+  if (wanted.length !== given.length) return false
+  return wanted.every((segment, index) => {
+    if (!segment.startsWith(':')) return segment === given[index]
+    // the first segment is a figura, and no figura has a name of these
+    return given[index] !== '' && !(index === 1 && RESERVED_NAMES.includes(given[index] ?? ''))
+  })
+}

@@ -1,0 +1,281 @@
+import { type TProperties, Type } from '@sinclair/typebox'
+import { type Static, type TSchema, t } from 'elysia'
+import { PHASES, STATUSES } from '../job.ts'
+
+/**
+ * What crosses the HTTP border, written once: requests are checked by it, answers are typed by it, and the documentation
+ * is made of it. A schema with a `title` becomes a named schema there; `x-expected` is how a wrong field is explained.
+ */
+
+const JOB_ID = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
+const CREATED = '2026-03-02T12:00:00.000Z'
+
+export const Submission = t.Object(
+  {
+    url: t.String({
+      minLength: 1,
+      maxLength: 8192,
+      description:
+        'Where the file is: s3://bucket/key, or an https address (a presigned one too). It must lie under one of the ' +
+        'sources of the figura. What follows the "?" is kept secret.',
+      examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
+      'x-expected': 'an address such as s3://bucket/key, of at most 8192 characters',
+    }),
+    sha256: t.Optional(
+      t.String({
+        pattern: '^[0-9a-fA-F]{64}$',
+        description:
+          'The SHA-256 of the whole file. Where it is given, a file that has another is not loaded.',
+        examples: ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+        'x-expected': '64 hexadecimal digits',
+      }),
+    ),
+  },
+  {
+    title: 'Submission',
+    description: 'The address of one file to load.',
+    additionalProperties: false,
+    'x-expected': 'an object such as {"url": "s3://bucket/key"}',
+  },
+)
+export type Submission = Static<typeof Submission>
+
+export const JobQuery = t.Object(
+  {
+    status: t.Optional(
+      oneOf(STATUSES, {
+        description: 'Only jobs in this status.',
+        examples: ['erro'],
+        'x-expected': `one of ${STATUSES.join(', ')}`,
+      }),
+    ),
+    // a string, since Elysia's coerced numbers lose the name of the parameter when they are out of range
+    limit: t.Optional(
+      t.String({
+        pattern: '^([1-9]|[1-9][0-9]|1[0-9][0-9]|200)$',
+        description: 'Jobs on a page, from 1 to 200; 50 unless told.',
+        'x-documented': { type: 'integer', minimum: 1, maximum: 200, default: 50 },
+        'x-expected': 'a whole number from 1 to 200',
+      }),
+    ),
+    cursor: t.Optional(
+      t.String({
+        pattern: '^[A-Za-z0-9_-]{22}$',
+        description:
+          'Where the page begins: the `next` of the page before it. Jobs that come in later do not shift it.',
+        examples: ['AZqxwn0-ekGcVQ9uLYtKEA'],
+        'x-expected': 'the `next` of an earlier page, as it was answered',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const FiguraParams = t.Object({
+  figura: t.String({ description: 'The name of the figura.', examples: ['fornecedores'] }),
+})
+
+export const JobParams = t.Object({
+  figura: FiguraParams.properties.figura,
+  id: t.String({ description: 'The id that the PUT answered.', examples: [JOB_ID] }),
+})
+
+const Figura = t.String({ description: 'The name of the figura.', examples: ['fornecedores'] })
+const Id = t.String({
+  format: 'uuid',
+  description: 'A UUID of version 7: ids sort by time.',
+  examples: [JOB_ID],
+})
+const JobStatusWord = oneOf(STATUSES, {
+  description:
+    'enfileirado: waits in the queue. processando: is being read or merged. completo: the table has it. erro: nothing ' +
+    'of it is in the table, and `error` says why. cancelado: stopped by an operator.',
+  examples: ['processando'],
+})
+
+export const Accepted = answer(
+  {
+    id: Id,
+    figura: Figura,
+    status: t.Literal('enfileirado', { description: 'The status that every job begins in.' }),
+    status_url: t.String({
+      description: 'Where to ask how the job fares; also the header Location.',
+      examples: [`/fornecedores/_bulk/status/${JOB_ID}`],
+    }),
+  },
+  { title: 'Accepted', description: 'The job is kept, and cannot be lost any more.' },
+)
+export type Accepted = Static<typeof Accepted>
+
+/** RFC 9457. `code` is open here, so that a job that ended under another version of the service can still be shown. */
+export const ProblemDetails = t.Object(
+  {
+    type: t.String({
+      description: 'Address that explains the code.',
+      examples: ['/problems/source_refused'],
+    }),
+    title: t.String({ description: 'The code in words.', examples: ['The source is not allowed'] }),
+    status: t.Number({ description: 'The HTTP status.', examples: [422] }),
+    code: t.String({ description: 'The stable name of the error.', examples: ['source_refused'] }),
+    detail: t.String({ description: 'What was found, what was expected, and what to do.' }),
+    instance: t.Optional(
+      t.String({ description: 'The path that was asked.', examples: ['/fornecedores/_bulk'] }),
+    ),
+  },
+  {
+    title: 'Problem',
+    description:
+      'Problem details (RFC 9457). Further fields, such as `errors` or `differences`, depend on the code.',
+    additionalProperties: true,
+  },
+)
+
+const count = (description: string, examples: number[]) =>
+  nullable(Type.Integer({ minimum: 0, description, examples }))
+const time = (description: string) =>
+  nullable(t.String({ format: 'date-time', description, examples: [CREATED] }))
+
+export const JobStatus = answer(
+  {
+    id: Id,
+    figura: Figura,
+    status: JobStatusWord,
+    phase: nullable(
+      oneOf(PHASES, {
+        description:
+          'What a job in `processando` is doing. plan: the footer is read. stage: rows are read. wait: an earlier job of ' +
+          'the figura has to merge first. merge: rows go into the table. Else null.',
+        examples: ['stage'],
+      }),
+    ),
+    created_at: t.String({
+      format: 'date-time',
+      description: 'When the job was accepted.',
+      examples: [CREATED],
+    }),
+    started_at: time('When a worker first took the job.'),
+    finished_at: time('When the job ended.'),
+    source: t.Object(
+      {
+        url: t.String({
+          description: 'The address, without credentials and query.',
+          examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
+        }),
+        bytes: count('Size of the file.', [24_117_248]),
+        rows: count('Rows of the file, as its footer states them.', [200_000]),
+        row_groups: count('Row groups of the file.', [8]),
+        etag: nullable(
+          t.String({ description: 'The version of the file that is loaded.', examples: ['"9b2cf535"'] }),
+        ),
+      },
+      { description: 'The file. What only its footer tells is null until it was read.' },
+    ),
+    progress: t.Object(
+      {
+        chunks: t.Object({
+          done: Type.Integer({
+            minimum: 0,
+            description: 'Chunks of the file that are staged.',
+            examples: [3],
+          }),
+          total: count('Chunks that the file was cut into.', [8]),
+        }),
+        rows: t.Object({
+          done: Type.Integer({ minimum: 0, description: 'Rows that are staged.', examples: [75_000] }),
+          total: count('Rows of the file.', [200_000]),
+        }),
+        percent: t.Number({
+          minimum: 0,
+          maximum: 100,
+          description:
+            'Half of it is the staging, the other half the merge, which cannot be seen into: so a job in `merge` stands ' +
+            'at 50. 100 is said of `completo` alone.',
+          examples: [18.7],
+        }),
+      },
+      { description: 'How far the job is.' },
+    ),
+    stats: t.Object(
+      {
+        read: count('Rows read from the file.', [200_000]),
+        inserted: count('Rows that are new in the table.', [1_200]),
+        updated: count('Rows of the table that changed.', [300]),
+        unchanged: count('Rows that were equal, and left alone.', [198_500]),
+      },
+      { description: 'What the job did to the table; null until it is `completo`.' },
+    ),
+    timings_ms: t.Object(
+      {
+        queue: count('From acceptance until a worker took the job; so far, while it waits.', [42]),
+        plan: count('Reading the footer and cutting the file into chunks.', [120]),
+        stage: count('Reading the rows into the stage; so far, while that goes on.', [3_500]),
+        merge: count('Merging the stage into the table.', [2_900]),
+        total: count('From acceptance to the end; so far, while the job lives.', [6_700]),
+      },
+      { description: 'Durations in milliseconds.' },
+    ),
+    attempts: Type.Integer({ minimum: 0, description: 'How often a worker took the job.', examples: [1] }),
+    error: nullable(ProblemDetails),
+  },
+  { title: 'JobStatus', description: 'A job, with all that is known of it. Every field is always there.' },
+)
+export type JobStatus = Static<typeof JobStatus>
+
+export const JobPage = answer(
+  {
+    jobs: t.Array(JobStatus, { description: 'Jobs of the figura, newest first.' }),
+    next: nullable(
+      t.String({
+        description: 'The cursor of the next page; null on the last.',
+        examples: ['AZqxwn0-ekGcVQ9uLYtKEA'],
+      }),
+    ),
+  },
+  { title: 'JobPage', description: 'One page of jobs.' },
+)
+export type JobPage = Static<typeof JobPage>
+
+export const JobLog = answer(
+  {
+    id: Id,
+    figura: Figura,
+    lines: t.Array(
+      t.Object({
+        at: t.String({ format: 'date-time', description: 'When.', examples: [CREATED] }),
+        level: oneOf(['info', 'warn', 'error'], { description: 'How grave it is.', examples: ['info'] }),
+        node: nullable(t.String({ description: 'The node that wrote the line.', examples: ['worker-1'] })),
+        thread: count('The thread of that node.', [1]),
+        attempt: Type.Integer({ minimum: 0, description: 'The attempt; 0 before the first.', examples: [1] }),
+        phase: nullable(t.String({ description: 'The phase that the job was in.', examples: ['stage'] })),
+        message: t.String({ description: 'What happened.', examples: ['accepted'] }),
+        ms: count('How long it took.', [120]),
+        data: nullable(
+          t.Record(t.String(), t.Unknown(), { description: 'Further facts.', examples: [{ chunks: 8 }] }),
+        ),
+      }),
+      { description: 'The lines, oldest first; the first is always `accepted`.' },
+    ),
+  },
+  { title: 'JobLog', description: 'What happened to a job, by which node and thread.' },
+)
+export type JobLog = Static<typeof JobLog>
+
+/** What is answered. Open, since a field that a later version adds must break nobody. */
+export function answer<P extends TProperties>(
+  properties: P,
+  options: { title: string; description: string },
+) {
+  return t.Object(properties, { ...options, additionalProperties: true })
+}
+
+export function nullable<T extends TSchema>(schema: T) {
+  return t.Union([schema, t.Null()])
+}
+
+/** One of some words. Elysia's own would fill in the first of them where the field is missing. */
+function oneOf<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+  options: Record<string, unknown>,
+) {
+  return t.UnionEnum(words, { ...options, default: undefined })
+}

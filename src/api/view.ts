@@ -1,0 +1,86 @@
+import type { Job, LogLine } from '../db/jobs.ts'
+import { publicUrl, type Status } from '../job.ts'
+import type { JobLog, JobStatus } from './schemas.ts'
+
+/** True until the job has ended: its status may differ at the next look. */
+export function isLive(status: Status): boolean {
+  return status === 'enfileirado' || status === 'processando'
+}
+
+/** A job as exporters see it. Every field is there; what is not known (yet) is null. */
+export function jobView(job: Job, nowMs = Date.now()): JobStatus {
+  const planned = job.stage !== null
+  return {
+    id: job.id,
+    figura: job.figura,
+    status: job.status,
+    phase: job.phase,
+    created_at: job.createdAt.toISOString(),
+    started_at: job.startedAt?.toISOString() ?? null,
+    finished_at: job.finishedAt?.toISOString() ?? null,
+    source: {
+      url: publicUrl(job.url),
+      bytes: job.bytes,
+      rows: job.rows,
+      row_groups: job.rowGroups,
+      etag: job.etag,
+    },
+    progress: {
+      chunks: { done: job.chunksDone, total: planned ? job.chunksTotal : null },
+      rows: { done: job.rowsDone, total: job.rows },
+      percent: percent(job),
+    },
+    stats: { read: job.read, inserted: job.inserted, updated: job.updated, unchanged: job.unchanged },
+    timings_ms: timings(job, nowMs),
+    attempts: job.attempts,
+    error: job.error,
+  }
+}
+
+/** The job's log. Its first line comes from the row, since accepting a job writes one row and no more. */
+export function logView(job: Job, lines: LogLine[]): JobLog {
+  const accepted = {
+    at: job.createdAt.toISOString(),
+    level: 'info' as const,
+    node: null,
+    thread: null,
+    attempt: 0,
+    phase: null,
+    message: 'accepted',
+    ms: null,
+    data: { url: publicUrl(job.url), ...(job.sha256 === null ? {} : { sha256: job.sha256 }) },
+  }
+  return {
+    id: job.id,
+    figura: job.figura,
+    lines: [accepted, ...lines.map((line) => ({ ...line, at: line.at.toISOString() }))],
+  }
+}
+
+/** Staging and merging take about as long as each other: 3.0 s and 3.1 s to 11 s of 2,000,000 rows. */
+const STAGING_PERCENT = 50
+
+function percent(job: Job): number {
+  if (job.status === 'completo') return 100
+  if (job.phase === 'wait' || job.phase === 'merge') return STAGING_PERCENT
+  const done = job.chunksDone + job.checksDone
+  const total = job.chunksTotal + job.checksTotal
+  if (job.stage === null || total === 0) return 0
+  // one decimal: a huge file is seen to move
+  return Math.round((STAGING_PERCENT * 10 * done) / total) / 10
+}
+
+function timings(job: Job, nowMs: number): JobStatus['timings_ms'] {
+  const created = job.createdAt.getTime()
+  const ended = job.finishedAt?.getTime() ?? nowMs
+  // the times are PostgreSQL's and `now` is ours: two clocks may differ by more than the job is old
+  const since = (start: number, end: number) => Math.max(0, Math.round(end - start))
+  const staging = job.phase === 'stage' && job.stagingAt ? since(job.stagingAt.getTime(), nowMs) : null
+  return {
+    queue: since(created, job.startedAt?.getTime() ?? ended),
+    plan: job.planMs,
+    stage: job.stageMs ?? staging,
+    merge: job.mergeMs,
+    total: since(created, ended),
+  }
+}

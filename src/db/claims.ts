@@ -1,0 +1,127 @@
+import type { Figura } from '../figura/types.ts'
+import type { Job } from './jobs.ts'
+import type { Sql, Transaction } from './postgres.ts'
+
+/** A job together with the contract that it was accepted under. */
+export type ClaimedJob = Job & { definition: Figura }
+
+/** What became of the wish to work on a job. `held`: somebody else does, for so long at the most. */
+export type JobClaim =
+  | { kind: 'claimed'; job: ClaimedJob }
+  | { kind: 'exhausted'; job: ClaimedJob }
+  | { kind: 'held'; forMs: number }
+  | { kind: 'ended' }
+
+/**
+ * Claims a job, and counts the attempt before a byte of its file is parsed. Who claims owns the job until the lease
+ * runs out. A job that only waits for its turn costs no attempt, nor does one whose chunks stand in a long queue: its
+ * chunks count their own claims.
+ */
+export async function claimJob(
+  sql: Sql,
+  id: string,
+  limits: { leaseMs: number; attempts: number },
+): Promise<JobClaim> {
+  const [job] = await sql<ClaimedJob[]>`
+    update bulk.job set
+      status = 'processando',
+      attempts = attempts + case when phase in ('wait', 'stage') then 0 else 1 end,
+      phase = coalesce(phase, 'plan'),
+      started_at = coalesce(started_at, clock_timestamp()),
+      lease_until = now() + ${limits.leaseMs} * interval '1 millisecond',
+      ring_at = now() + ${limits.leaseMs} * interval '1.5 milliseconds'
+    where id = ${id} and status in ('enfileirado', 'processando') and lease_until <= now()
+      and attempts < ${limits.attempts}
+    returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
+  `
+  if (job) return { kind: 'claimed', job }
+  const [found] = await sql<(ClaimedJob & { heldMs: number })[]>`
+    select job.*, c.definition, extract(epoch from lease_until - now())::float8 * 1000 as held_ms
+    from bulk.job join bulk.contract c on c.hash = job.contract
+    where id = ${id} and status in ('enfileirado', 'processando')
+  `
+  if (!found) return { kind: 'ended' }
+  if (found.heldMs > 0) return { kind: 'held', forMs: found.heldMs }
+  return { kind: 'exhausted', job: found }
+}
+
+/** A chunk of work of a stage: rows to stage, or a check of the whole file. Row numbers count from 0, end exclusive. */
+export type Chunk = { no: number; kind: 'rows' | 'keys' | 'digest'; rowStart: number; rowEnd: number }
+
+export type ChunkClaim =
+  | { kind: 'claimed'; job: ClaimedJob; chunk: Chunk; claims: number }
+  | { kind: 'held'; forMs: number }
+  | { kind: 'ended' }
+
+/** Claims a chunk of a job's present stage, and counts the claim before a byte is parsed. */
+export async function claimChunk(
+  sql: Sql,
+  piece: { job: string; stage: number; chunk: number },
+  { holder, leaseMs }: { holder: string; leaseMs: number },
+): Promise<ChunkClaim> {
+  const [row] = await sql<(ClaimedJob & Chunk & { claims: number })[]>`
+    with held as (
+      update bulk.chunk set
+        claims = claims + 1, held_by = ${holder}, held_until = now() + ${leaseMs} * interval '1 millisecond'
+      where job = ${piece.job} and stage = ${piece.stage} and no = ${piece.chunk} and done_at is null
+        and (held_until is null or held_until <= now())
+      returning no, kind, row_start, row_end, claims
+    )
+    update bulk.job set
+      lease_until = now() + ${leaseMs} * interval '1 millisecond',
+      ring_at = now() + ${leaseMs} * interval '1.5 milliseconds'
+    from held
+    where id = ${piece.job} and status = 'processando' and job.stage = ${piece.stage}
+    returning job.*, held.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
+  `
+  if (row) {
+    const chunk = { no: row.no, kind: row.kind, rowStart: row.rowStart, rowEnd: row.rowEnd }
+    return { kind: 'claimed', job: row, chunk, claims: row.claims }
+  }
+  const [open] = await sql<{ heldMs: number }[]>`
+    select extract(epoch from c.held_until - now())::float8 * 1000 as held_ms
+    from bulk.chunk c join bulk.job j on j.id = c.job and j.stage = c.stage and j.status = 'processando'
+    where c.job = ${piece.job} and c.stage = ${piece.stage} and c.no = ${piece.chunk} and c.done_at is null
+  `
+  return open ? { kind: 'held', forMs: Math.max(open.heldMs, 1000) } : { kind: 'ended' }
+}
+
+/** What a worker must still own for its work to count: the attempt until there is a stage, then the stage. */
+export type Fence = { job: string; attempt: number } | { job: string; stage: number; chunk?: number }
+
+/**
+ * Says that the holder is alive. False: the job ended or went to somebody else, and the work is to be dropped.
+ * PostgreSQL's clock alone decides, since the clocks of workers lie.
+ */
+export async function renewLease(sql: Sql, fence: Fence, leaseMs: number): Promise<boolean> {
+  if ('chunk' in fence && fence.chunk !== undefined) {
+    await sql`
+      update bulk.chunk set held_until = now() + ${leaseMs} * interval '1 millisecond'
+      where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk} and done_at is null
+    `
+  }
+  const { count } = await sql`
+    update bulk.job set
+      lease_until = now() + ${leaseMs} * interval '1 millisecond',
+      ring_at = now() + ${leaseMs} * interval '1.5 milliseconds'
+    where id = ${fence.job} and status = 'processando' and ${fenced(sql, fence)}
+  `
+  return count === 1
+}
+
+/** Gives a job (or a chunk of it) back, so that the next delivery can claim it at once. */
+export async function releaseLease(sql: Sql, fence: Fence): Promise<void> {
+  if ('chunk' in fence && fence.chunk !== undefined) {
+    await sql`
+      update bulk.chunk set held_until = null
+      where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk}
+    `
+  } else {
+    await sql`update bulk.job set lease_until = now() where id = ${fence.job} and ${fenced(sql, fence)}`
+  }
+}
+
+/** The condition that a fence is. */
+export function fenced(sql: Sql | Transaction, fence: Fence) {
+  return 'attempt' in fence ? sql`attempts = ${fence.attempt}` : sql`stage = ${fence.stage}`
+}

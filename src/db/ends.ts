@@ -1,0 +1,85 @@
+import type { Problem } from '../errors.ts'
+import { fenced, type Fence } from './claims.ts'
+import type { Sql, Transaction } from './postgres.ts'
+
+/** True when an earlier job of the figura is still alive, so that this one has to wait for its turn. */
+export async function hasEarlier(
+  sql: Sql | Transaction,
+  job: { figura: string; seq: number },
+): Promise<boolean> {
+  const [row] = await sql<{ waits: boolean }[]>`
+    select exists (
+      select from bulk.job
+      where figura = ${job.figura} and seq < ${job.seq} and status in ('enfileirado', 'processando')
+    ) as waits
+  `
+  return row?.waits ?? false
+}
+
+/** Says what the job is doing now. `wait` gives the lease back, and costs no doorbell for ten minutes. */
+export async function setPhase(
+  sql: Sql,
+  fence: { job: string; stage: number },
+  phase: 'wait' | 'merge',
+): Promise<boolean> {
+  const { count } = await sql`
+    update bulk.job set
+      phase = ${phase},
+      stage_ms = coalesce(stage_ms, extract(epoch from clock_timestamp() - staging_at) * 1000),
+      lease_until = case when ${phase === 'wait'} then now() else lease_until end,
+      ring_at = case when ${phase === 'wait'} then now() + interval '10 minutes' else ring_at end
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+  `
+  return count === 1
+}
+
+/** The next job of the figura, if it stands staged and waits for its turn. */
+export async function nextWaiting(
+  sql: Sql,
+  figura: string,
+): Promise<{ id: string; stage: number; ring: number } | undefined> {
+  const [row] = await sql<{ id: string; stage: number; ring: number; phase: string }[]>`
+    select id, stage, ring, phase from bulk.job
+    where figura = ${figura} and status in ('enfileirado', 'processando')
+    order by seq limit 1
+  `
+  return row?.phase === 'wait' ? row : undefined
+}
+
+export type MergeStats = {
+  read: number
+  inserted: number
+  updated: number
+  unchanged: number
+  mergeMs: number
+}
+
+/** Ends the job well, in the transaction of its MERGE. False: the job is no longer ours, and the MERGE must roll back. */
+export async function completeJob(
+  tx: Transaction,
+  fence: { job: string; stage: number },
+  stats: MergeStats,
+): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set
+      status = 'completo', phase = null, finished_at = clock_timestamp(),
+      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
+      merge_ms = ${stats.mergeMs}
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+  `
+  if (count !== 1) return false
+  await tx`delete from bulk.chunk where job = ${fence.job}`
+  return true
+}
+
+/** Ends the job in `erro`. False: it had ended before, or belongs to somebody else by now. */
+export async function failJob(tx: Transaction, fence: Fence, problem: Problem): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set
+      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${tx.json(JSON.parse(JSON.stringify(problem)))}
+    where id = ${fence.job} and status in ('enfileirado', 'processando') and ${fenced(tx, fence)}
+  `
+  if (count !== 1) return false
+  await tx`delete from bulk.chunk where job = ${fence.job}`
+  return true
+}

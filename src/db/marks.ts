@@ -1,0 +1,121 @@
+import type { Chunk } from './claims.ts'
+import type { Sql, Transaction } from './postgres.ts'
+
+/** The facts of a file and the cut that was made of it. */
+export type Planned = {
+  bytes: number
+  rows: number
+  rowGroups: number
+  etag: string | null
+  planMs: number
+  chunks: (Chunk & { released: boolean })[]
+}
+
+/** Records the plan of attempt `attempt`; its number becomes the stage's. False: the job is no longer ours. */
+export async function recordPlan(
+  tx: Transaction,
+  { job, attempt }: { job: string; attempt: number },
+  plan: Planned,
+): Promise<boolean> {
+  const rowChunks = plan.chunks.filter((chunk) => chunk.kind === 'rows').length
+  const { count } = await tx`
+    update bulk.job set
+      stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
+      etag = ${plan.etag}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
+      checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,
+      plan_ms = ${plan.planMs}, staging_at = clock_timestamp()
+    where id = ${job} and attempts = ${attempt} and status = 'processando'
+  `
+  if (count !== 1) return false
+  await tx`delete from bulk.chunk where job = ${job}`
+  const rows = plan.chunks.map((chunk) => ({
+    job,
+    stage: attempt,
+    no: chunk.no,
+    kind: chunk.kind,
+    row_start: chunk.rowStart,
+    row_end: chunk.rowEnd,
+    released: chunk.released,
+  }))
+  // PostgreSQL takes 65,535 parameters a statement; 7 a row
+  for (let at = 0; at < rows.length; at += 9000)
+    await tx`insert into bulk.chunk ${tx(rows.slice(at, at + 9000))}`
+  return true
+}
+
+/** How far the stage is after a mark. `last`: this mark was the last one missing, so the merge is ours to do. */
+export type Marked = { kind: 'marked'; last: boolean; released: number[] } | { kind: 'lost' }
+
+/**
+ * Marks chunks as done, in the transaction that staged their rows. `lost`: one of them was done already or the stage
+ * was given up, so the transaction must roll back, or its rows would count twice.
+ * The job row's lock makes the marks of one job go one by one, so that exactly one of them is the last.
+ */
+export async function markDone(
+  tx: Transaction,
+  {
+    job,
+    stage,
+    chunks,
+  }: { job: string; stage: number; chunks: { no: number; kind: Chunk['kind']; rows: number }[] },
+  { release }: { release: number },
+): Promise<Marked> {
+  for (const chunk of chunks) {
+    const { count } = await tx`
+      update bulk.chunk set done_at = clock_timestamp(), rows = ${chunk.rows}
+      where job = ${job} and stage = ${stage} and no = ${chunk.no} and done_at is null
+    `
+    if (count !== 1) return { kind: 'lost' }
+  }
+  const staged = chunks.filter((chunk) => chunk.kind === 'rows')
+  const [progress] = await tx<{ last: boolean }[]>`
+    update bulk.job set
+      chunks_done = chunks_done + ${staged.length},
+      checks_done = checks_done + ${chunks.length - staged.length},
+      rows_done = rows_done + ${staged.reduce((sum, chunk) => sum + chunk.rows, 0)}
+    where id = ${job} and stage = ${stage} and status = 'processando'
+    returning chunks_done = chunks_total and checks_done = checks_total as last
+  `
+  if (!progress) return { kind: 'lost' }
+  const released = await tx<{ no: number }[]>`
+    update bulk.chunk set released = true
+    where job = ${job} and stage = ${stage} and no in (
+      select no from bulk.chunk where job = ${job} and stage = ${stage} and not released order by no limit ${release}
+    )
+    returning no
+  `
+  return { kind: 'marked', last: progress.last, released: released.map((row) => row.no) }
+}
+
+/** The marks of a stage: how many there are, how many are set, and the rows that they stand for. */
+export type Marks = { total: number; done: number; rows: number }
+
+export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
+  const [marks] = await sql<Marks[]>`
+    select count(*) as total, count(done_at) as done, coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows
+    from bulk.chunk where job = ${job} and stage = ${stage}
+  `
+  return marks ?? { total: 0, done: 0, rows: 0 }
+}
+
+/** Chunks that are not done and that nobody holds: the first `limit` of them, marked as released. */
+export async function releasePending(sql: Sql, job: string, stage: number, limit: number): Promise<number[]> {
+  const rows = await sql<{ no: number }[]>`
+    update bulk.chunk set released = true
+    where job = ${job} and stage = ${stage} and no in (
+      select no from bulk.chunk
+      where job = ${job} and stage = ${stage} and done_at is null and (held_until is null or held_until <= now())
+      order by no limit ${limit}
+    )
+    returning no
+  `
+  return rows.map((row) => row.no)
+}
+
+/** Forgets a stage that was lost, so that the next claim plans anew. */
+export async function forgetStage(sql: Sql, fence: { job: string; stage: number }): Promise<void> {
+  await sql`
+    update bulk.job set stage = null, phase = 'plan', lease_until = now()
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+  `
+}

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Fault, type FiguraError, figuraError, quoted } from './fault.ts'
+import { readMeaning } from './meaning.ts'
+import { structureFaults } from './structure.ts'
+import type { Figura } from './types.ts'
+import { readYaml } from './yaml.ts'
+
+export type { FiguraError } from './fault.ts'
+
+/** A figura as its file has it at this moment: either fit to be used, or everything that is wrong with it. */
+export type LoadedFigura =
+  | { name: string; figura: Figura; hash: string; errors?: undefined }
+  | { name: string; errors: FiguraError[]; figura?: undefined }
+
+export type Figuras = {
+  /** The figura of that name; undefined when it has no file. */
+  get(name: string): LoadedFigura | undefined
+  /** All figuras, by name. Files that look as if they were meant to be figuras are among them, with what is wrong. */
+  list(): LoadedFigura[]
+}
+
+/** A name is a segment of a URL and a token of a NATS subject. */
+const NAME = /^[a-z][a-z0-9_]{0,62}$/
+
+/** First segments of the API's own addresses. */
+export const RESERVED_NAMES = ['figuras', 'docs', 'problems', 'livez', 'readyz', 'metrics']
+
+/**
+ * Reads one figura file. All that is wrong is told at once, with file and line.
+ * A column of the key is `required` in the result, whether the file says so or not.
+ */
+export function parseFigura(name: string, text: string): { figura: Figura } | { errors: FiguraError[] } {
+  const file = `${name}.yaml`
+  const told = (faults: Fault[]) => ({
+    errors: faults.toSorted((a, b) => a.line - b.line).map((fault) => figuraError(file, fault)),
+  })
+  const yaml = readYaml(text)
+  if ('faults' in yaml) return told([...nameFaults(name), ...yaml.faults])
+  const { table, key, columns, sources, faults } = readMeaning(yaml)
+  const wrong = [...nameFaults(name), ...structureFaults(yaml), ...faults]
+  if (wrong.length) return told(wrong)
+  return { figura: { name, description: descriptionOf(yaml.value), table, key, columns, sources } }
+}
+
+/** What a figura says, as a name for it: equal for files that differ only in layout and comments. */
+export function hashOf(figura: Figura): string {
+  return createHash('sha256').update(JSON.stringify(figura, sorted)).digest('hex').slice(0, 32)
+}
+
+/**
+ * Opens a folder of figuras. What it answers is always what the folder holds: a file that is dropped in is served at once,
+ * a removed one is gone, a broken one says so and leaves the others alone. There is no watcher, which would be late, and
+ * deaf on some network file systems: a look costs one stat (about 10 µs), a changed file is read anew.
+ * Synchronous on purpose: calls of node:fs/promises wait behind running queries in the native thread pool.
+ * @throws Error when there is no such folder. When it vanishes later, no figura is served until it is back.
+ */
+export function openFiguras(dir: string): Figuras {
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Error(
+      `The folder of figuras: found no folder ${dir}, expected one with a file <name>.yaml for each figura`,
+    )
+  }
+  const seen = new Map<string, Seen>()
+  return {
+    get: (name) => (nameFaults(name).length ? undefined : look(dir, name, seen)),
+    list: () =>
+      filesIn(dir)
+        .filter((file) => /^[^.].*\.ya?ml$/.test(file))
+        .toSorted()
+        .map((file) =>
+          file.endsWith('.yml') ? misnamed(file) : look(dir, file.slice(0, -'.yaml'.length), seen),
+        )
+        .filter((loaded) => loaded !== undefined),
+  }
+}
+
+/** A figura of a thousand columns has 60 kB. YAML's check for repeated keys takes a second for 200 kB of them. */
+const FILE_BYTES = 256 * 1024
+
+/** Two writes within one tick of the file system's clock (4 ms on ext4 and xfs) can leave the same stamp. */
+const TICK_MS = 50
+
+type Seen = { stamp: string; loaded: LoadedFigura }
+
+function filesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function look(dir: string, name: string, seen: Map<string, Seen>): LoadedFigura | undefined {
+  const path = join(dir, `${name}.yaml`)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat?.isFile()) {
+    seen.delete(name)
+    return undefined
+  }
+  const stamp = [stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join()
+  const known = seen.get(name)
+  if (known?.stamp === stamp) return known.loaded
+  const loaded = load(path, name, stat.size)
+  // a file that was written a moment ago may be written again without a new stamp: it is not remembered yet
+  if (Date.now() - stat.ctimeMs > TICK_MS) seen.set(name, { stamp, loaded })
+  else seen.delete(name)
+  return loaded
+}
+
+function load(path: string, name: string, bytes: number): LoadedFigura {
+  if (bytes > FILE_BYTES) return broken(name, `${bytes} bytes`, `at most ${FILE_BYTES}`)
+  try {
+    const parsed = parseFigura(name, readFileSync(path, 'utf8'))
+    return 'errors' in parsed
+      ? { name, errors: parsed.errors }
+      : { name, ...parsed, hash: hashOf(parsed.figura) }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    return broken(name, `a file that cannot be read (${code})`, 'one that this service may read')
+  }
+}
+
+function misnamed(file: string): LoadedFigura {
+  return broken(file, `the file name ${file}`, `${file.replace(/yml$/, 'yaml')}`)
+}
+
+function broken(name: string, found: string, expected: string): LoadedFigura {
+  return { name, errors: [figuraError(`${name}.yaml`, { line: 1, column: 1, found, expected })] }
+}
+
+function nameFaults(name: string): Fault[] {
+  const place = { line: 1, column: 1 }
+  const found = `the file name ${quoted(`${name}.yaml`)}`
+  if (!NAME.test(name))
+    return [{ ...place, found, expected: 'small letters, digits and _, at most 63, a letter first' }]
+  if (!RESERVED_NAMES.includes(name)) return []
+  return [
+    { ...place, found, expected: `a name that is not an address of the API (${RESERVED_NAMES.join(', ')})` },
+  ]
+}
+
+function descriptionOf(value: unknown): string {
+  return typeof value === 'object' && value && 'description' in value ? String(value.description) : ''
+}
+
+/** For JSON.stringify: objects with their keys in one order. */
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,79 @@
+import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
+import { Value } from '@sinclair/typebox/value'
+import { described, type Fault, quoted } from './fault.ts'
+import { nearest } from './nearest.ts'
+import { FiguraFile } from './schema.ts'
+import type { YamlText } from './yaml.ts'
+
+/** Where a YAML text departs from the schema of figura files: unknown and missing keys, values of another kind. */
+export function structureFaults(yaml: YamlText): Fault[] {
+  const faults: Fault[] = []
+  const seen = new Set<string>()
+  for (const error of Value.Errors(FiguraFile, yaml.value)) {
+    // the first error of a place says it best: what is missing is also reported as being no string
+    if (seen.has(error.path)) continue
+    seen.add(error.path)
+    const path = pathOf(error.path)
+    faults.push({ ...yaml.place(path), ...saidOf(error, path) })
+  }
+  return faults
+}
+
+function saidOf(error: ValueError, path: string[]): { found: string; expected: string; hint?: string } {
+  const name = path.at(-1) ?? ''
+  if (error.type === ValueErrorType.ObjectRequiredProperty) {
+    return {
+      found: `no "${name}" in ${path.length > 1 ? quoted(path.at(-2) ?? '') : 'the file'}`,
+      expected: exampleOf(error),
+    }
+  }
+  if (error.type === ValueErrorType.ObjectAdditionalProperties) {
+    const known = Object.keys(error.schema.properties ?? {})
+    return { found: `the key ${quoted(name)}`, expected: known.join(', '), hint: nearest(name, known) }
+  }
+  return { found: described(error.value), expected: expectedOf(error) }
+}
+
+/** What a schema asks for, in words. */
+function expectedOf({ type, schema, message }: ValueError): string {
+  switch (type) {
+    case ValueErrorType.String:
+      return 'a text'
+    case ValueErrorType.StringMinLength:
+      return 'a text that is not empty'
+    case ValueErrorType.StringMaxLength:
+      return `at most ${schema.maxLength} characters`
+    case ValueErrorType.Boolean:
+      return 'true or false'
+    case ValueErrorType.Array:
+      return 'a list'
+    case ValueErrorType.ArrayUniqueItems:
+      return 'each entry once'
+    case ValueErrorType.ArrayMinItems:
+    case ValueErrorType.ObjectMinProperties:
+      return 'at least one entry'
+    case ValueErrorType.ArrayMaxItems:
+    case ValueErrorType.ObjectMaxProperties:
+      return `at most ${schema.maxItems ?? schema.maxProperties} entries`
+    case ValueErrorType.Object:
+      return schema.examples ? `a mapping such as ${JSON.stringify(schema.examples[0])}` : 'a mapping'
+    case ValueErrorType.Literal:
+      return quoted(String(schema.const))
+    default:
+      return message
+  }
+}
+
+function exampleOf({ schema }: ValueError): string {
+  const example: unknown = schema.examples?.[0]
+  if (example === undefined) return 'one'
+  return `one, such as ${typeof example === 'string' ? example : JSON.stringify(example)}`
+}
+
+/** The parts of a JSON pointer. */
+function pathOf(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+}

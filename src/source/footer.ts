@@ -1,0 +1,105 @@
+import { BulkError } from '../errors.ts'
+import type { Range } from './answer.ts'
+import type { LocalFile } from './ranged.ts'
+import type { SourceFile } from './source.ts'
+
+/** Length of the footer (4 bytes, little endian) and the magic that ends a parquet file. */
+const TRAILER_BYTES = 8
+/** 'PAR1' at the start, and the trailer. */
+const SMALLEST_BYTES = 12
+
+/**
+ * Sees to it that the whole footer of a parquet file stands in the local file; mostly it came with the tail already.
+ * Returns where the footer and the trailer are.
+ * @throws BulkError `file_not_parquet` saying what it looks like, `file_corrupt`, `file_too_large` when the footer is longer
+ * than `footerBytes`, and those of reading
+ */
+export async function fetchFooter(
+  file: SourceFile,
+  local: LocalFile,
+  { footerBytes, signal }: { footerBytes: number; signal?: AbortSignal },
+): Promise<Range> {
+  const trailer = await local.take(
+    { start: Math.max(0, file.bytes - TRAILER_BYTES), end: file.bytes },
+    signal,
+  )
+  if (file.bytes < SMALLEST_BYTES || latin1(trailer.subarray(4)) !== 'PAR1') {
+    const head = await local.take({ start: 0, end: Math.min(HEAD_BYTES, file.bytes) }, signal)
+    throw notParquet(file, head, trailer)
+  }
+  const range = footerRange(trailer, file.bytes)
+  const length = range.end - range.start
+  if (range.start < 4) throw corrupt(file, `a footer of ${length} bytes in a file of ${file.bytes}`)
+  if (length > footerBytes) throw footerTooLarge(file, length, footerBytes)
+  await local.fill([range], signal)
+  return range
+}
+
+/** Where the footer of a parquet file is, with its trailer, as the last 8 bytes say. Not checked: `start` may be negative. */
+export function footerRange(trailer: Uint8Array, fileBytes: number): Range {
+  const length = new DataView(trailer.buffer, trailer.byteOffset).getUint32(0, true)
+  return { start: fileBytes - TRAILER_BYTES - length, end: fileBytes }
+}
+
+/** Enough for every signature below, and for telling text from the rest. */
+const HEAD_BYTES = 64
+
+/** What a file begins with, and what it then is. The first that fits counts. */
+const SIGNATURES: [RegExp, string][] = [
+  [/^Obj\x01/, 'an Avro file'],
+  [/^\x1f\x8b/, 'a gzip archive'],
+  [/^PK\x03\x04/, 'a zip archive or a spreadsheet'],
+  [/^\x28\xb5\x2f\xfd/, 'a zstd archive'],
+  [/^ORC/, 'an ORC file'],
+  [/^ARROW1/, 'an Arrow file'],
+  [/^SQLite format 3/, 'a SQLite database'],
+  [/^.{8}DUCK/s, 'a DuckDB database'],
+  [/^(\xef\xbb\xbf)?\s*<(!doctype|html)/i, 'a page of HTML'],
+  [/^(\xef\xbb\xbf)?\s*<\?xml/i, 'a text of XML, as buckets send it for an error'],
+  [/^(\xef\xbb\xbf)?\s*[[{]/, 'a text of JSON'],
+  [/^[^\x00-\x08\x0e-\x1f\x7f]+$/, 'a text, such as CSV'],
+]
+
+function notParquet(file: SourceFile, headBytes: Uint8Array, trailer: Uint8Array): BulkError {
+  const head = latin1(headBytes)
+  const end = latin1(trailer.subarray(-4))
+  if (file.bytes > 0 && file.bytes < SMALLEST_BYTES) return differs(file, `a file of ${file.bytes} bytes`)
+  if (file.bytes === 0) return differs(file, 'an empty file')
+  if (end === 'PARE') return differs(file, 'an encrypted parquet file', 'Write it without encryption.')
+  if (head.startsWith('PAR1')) return corrupt(file, 'the beginning of a parquet file, without its end')
+  const known = SIGNATURES.find(([signature]) => signature.test(head))?.[1]
+  return differs(
+    file,
+    known ?? `a file that begins with ${hex(headBytes)} and ends with ${hex(trailer.subarray(-4))}`,
+  )
+}
+
+function differs({ name }: SourceFile, found: string, action?: string): BulkError {
+  return new BulkError('file_not_parquet', {
+    subject: name,
+    found,
+    expected: 'a parquet file, with PAR1 at its end',
+    action,
+  })
+}
+
+function corrupt({ name }: SourceFile, found: string): BulkError {
+  return new BulkError('file_corrupt', { subject: name, found, expected: 'a whole parquet file' })
+}
+
+function footerTooLarge({ name }: SourceFile, found: number, max: number): BulkError {
+  return new BulkError('file_too_large', {
+    subject: name,
+    found: `a footer of ${found} bytes`,
+    expected: `at most ${max}`,
+    action: 'Write the file with larger row groups or fewer columns, or split it.',
+  })
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
+}
+
+function hex(bytes: Uint8Array): string {
+  return [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+}

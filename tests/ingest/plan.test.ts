@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { BulkError } from '../../src/errors.ts'
+import { cutChunks, planFile, type FileShape } from '../../src/ingest/plan.ts'
+import { readConfig } from '../../src/config.ts'
+import { smallFigura } from '../support/figuras.ts'
+
+const MiB = 1024 * 1024
+const bounds = {
+  ...readConfig({ DATABASE_URL: 'postgres://u@h/d', NATS_URL: 'nats://h:4222' }).bounds,
+  chunkRows: 1000,
+  chunkBytes: 10 * MiB,
+}
+
+describe('a file is cut', () => {
+  test('into chunks of whole row groups, joined while they stay within the bounds', () => {
+    expect(ranges([400, 400, 400, 400, 100])).toEqual([
+      [0, 800],
+      [800, 1700],
+    ])
+  })
+
+  test('by bytes as well as by rows', () => {
+    expect(ranges([10, 10, 10], [6 * MiB, 6 * MiB, 3 * MiB])).toEqual([
+      [0, 10],
+      [10, 30],
+    ])
+  })
+
+  test('inside a row group that is above the bounds', () => {
+    expect(ranges([100, 2500, 100])).toEqual([
+      [0, 100],
+      [100, 934],
+      [934, 1768],
+      [1768, 2600],
+      [2600, 2700],
+    ])
+  })
+
+  test('into one empty chunk when it has no rows', () => {
+    expect(ranges([])).toEqual([[0, 0]])
+    expect(ranges([0])).toEqual([[0, 0]])
+  })
+
+  test('with a look at the keys first, and one at the digest where one was announced', () => {
+    const kinds = (sha256: string | null) => cutChunks(shape([5]), { sha256, bounds }).map((chunk) => chunk.kind)
+    expect(kinds(null)).toEqual(['keys', 'rows'])
+    expect(kinds('ab')).toEqual(['keys', 'digest', 'rows'])
+  })
+
+  test('so that every row is in exactly one chunk, within the bounds, whatever the row groups', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 30 }), (groups) => {
+        const cut = ranges(groups)
+        const total = groups.reduce((sum, rows) => sum + rows, 0)
+        expect(cut[0]?.[0]).toBe(0)
+        expect(cut.at(-1)?.[1]).toBe(total)
+        for (const [at, range] of cut.entries()) {
+          expect(range[1] - range[0]).toBeLessThanOrEqual(bounds.chunkRows)
+          if (at > 0) expect(range[0]).toBe(cut[at - 1]?.[1] ?? -1)
+        }
+      }),
+      { seed: 7 },
+    )
+  })
+})
+
+test('a file with too many rows is refused by its footer', () => {
+  const plan = () => planFile(shape([600, 600]), { figura: smallFigura(), sha256: null, bounds: { ...bounds, fileRows: 1000 } })
+  expect(plan).toThrow(BulkError)
+  expect(plan).toThrow('found 1200 rows, expected at most 1000')
+})
+
+test('a file that does not fit is refused with every difference', () => {
+  try {
+    planFile({ ...shape([1]), columns: [{ name: 'nome', type: 'DATE' }] }, { figura: smallFigura(), sha256: null, bounds })
+    throw new Error('it was planned')
+  } catch (error) {
+    if (!(error instanceof BulkError)) throw error
+    expect(error.code).toBe('schema_differs')
+    expect(error.extra.differences).toHaveLength(2)
+  }
+})
+
+function shape(rows: number[], bytes: number[] = []): FileShape {
+  return {
+    columns: [{ name: 'id', type: 'BIGINT' }],
+    rowGroups: rows.map((count, at) => ({ rows: count, bytes: bytes[at] ?? count })),
+    rows: rows.reduce((sum, count) => sum + count, 0),
+  }
+}
+
+function ranges(rows: number[], bytes: number[] = []): [number, number][] {
+  return cutChunks(shape(rows, bytes), { sha256: null, bounds })
+    .filter((chunk) => chunk.kind === 'rows')
+    .map((chunk) => [chunk.rowStart, chunk.rowEnd])
+}

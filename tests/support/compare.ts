@@ -1,0 +1,98 @@
+import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type postgres from 'postgres'
+import type { ColumnType, Figura } from '../../src/figura/types.ts'
+import { duck, rowsOf } from './parquet.ts'
+
+/**
+ * Compares a table with DuckDB's own reading of the file, value by value: each side puts a row into one text that both
+ * spell alike (bits of floats, microseconds, hex of bytes), and EXCEPT is asked both ways. `rows` are the table's.
+ */
+export async function compareTable(
+  sql: postgres.Sql,
+  figura: Figura,
+  { file, folder }: { file: string; folder: string },
+): Promise<{ rows: number; onlyInFile: unknown[]; onlyInTable: unknown[] }> {
+  const { columns, table } = figura
+  const inTable = columns.map((column) => `coalesce(${postgresText(`"${column.name}"`, column.type)}, '~')`)
+  const csv = join(folder, `${figura.name}-${crypto.randomUUID()}.csv`)
+  const select = `select md5(concat_ws('|', ${inTable.join(', ')})), "${figura.key[0]}" from "${table.schema}"."${table.name}"`
+  const out = await sql.unsafe(`copy (${select}) to stdout (format csv)`).readable()
+  await pipeline(out, createWriteStream(csv))
+
+  const connection = await duck()
+  const inFile = columns.map((column) => `coalesce(${duckText(`"${column.from}"`, column.type)}, '~')`)
+  await connection.run(`
+    create temp table in_table as select * from read_csv('${csv}', header = false, all_varchar = true, names = ['hash', 'key'])`)
+  await connection.run(`
+    create temp table in_file as
+    select md5(concat_ws('|', ${inFile.join(', ')})) as hash, "${figura.key[0]}"::varchar as key from read_parquet('${file}')`)
+  const [count] = await rowsOf(connection, `select count(*) as rows from in_table`)
+  const onlyInFile = await rowsOf(connection, `select hash, key from in_file except all select hash, key from in_table limit 5`)
+  const onlyInTable = await rowsOf(connection, `select hash, key from in_table except all select hash, key from in_file limit 5`)
+  connection.closeSync()
+  return { rows: Number(count?.rows), onlyInFile, onlyInTable }
+}
+
+function postgresText(value: string, type: ColumnType): string {
+  switch (type.kind) {
+    case 'text':
+    case 'varchar':
+      return `encode(convert_to(${value}, 'UTF8'), 'hex')`
+    case 'char':
+      return `encode(convert_to(rtrim(${value}::text, ' '), 'UTF8'), 'hex')`
+    case 'bytea':
+      return `encode(${value}, 'hex')`
+    case 'real':
+      return `('x' || encode(float4send(${value}), 'hex'))::bit(32)::text`
+    case 'double precision':
+      return `('x' || encode(float8send(${value}), 'hex'))::bit(64)::text`
+    case 'date':
+      return `case when isfinite(${value}) then (${value} - date '2000-01-01')::text else ${value}::text end`
+    case 'time':
+      return `(extract(epoch from ${value}) * 1000000)::bigint::text`
+    case 'timestamp':
+    case 'timestamptz':
+      return `case when isfinite(${value}) then (extract(epoch from ${value}) * 1000000)::bigint::text else ${value}::text end`
+    case 'array': {
+      const element = postgresText('e', type.of)
+      return `(case when ${value} is null then null else
+        (select '[' || coalesce(string_agg(coalesce(${element}, '~'), ',' order by n), '') || ']'
+         from unnest(${value}) with ordinality as u(e, n)) end)`
+    }
+    default:
+      return `${value}::text`
+  }
+}
+
+function duckText(value: string, type: ColumnType): string {
+  switch (type.kind) {
+    case 'text':
+    case 'varchar':
+      return `lower(hex(encode(${value})))`
+    case 'char':
+      return `lower(hex(encode(rtrim(${value}, ' '))))`
+    case 'bytea':
+      return `lower(hex(${value}))`
+    case 'real':
+      return `(${value}::float)::bit::varchar`
+    case 'double precision':
+      return `(${value}::double)::bit::varchar`
+    case 'date':
+      return `case when isfinite(${value}) then date_diff('day', date '2000-01-01', ${value})::varchar else ${value}::varchar end`
+    case 'time':
+      return `epoch_us(${value}::time)::varchar`
+    case 'timestamp':
+      return `case when isfinite(${value}::timestamp) then epoch_us(${value}::timestamp)::varchar else ${value}::varchar end`
+    case 'timestamptz':
+      return `case when isfinite(${value}::timestamptz) then epoch_us(${value}::timestamptz)::varchar else ${value}::varchar end`
+    case 'array':
+      return `case when ${value} is null then null else
+        '[' || array_to_string(list_transform(${value}, e -> coalesce(${duckText('e', type.of)}, '~')), ',') || ']' end`
+    case 'numeric':
+      return `(${value}::decimal(${type.precision}, ${type.scale}))::varchar`
+    default:
+      return `${value}::varchar`
+  }
+}
