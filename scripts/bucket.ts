@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { startFauxqs } from 'fauxqs'
 
 export type Bucket = {
@@ -10,7 +11,13 @@ export type Bucket = {
   stop(): Promise<void>
 }
 
-/** Starts an S3 endpoint on 127.0.0.1 that keeps its objects as files in `dir`. */
+/**
+ * Starts an S3 endpoint on 127.0.0.1 that keeps its objects as files in `dir`. It takes any key and any signature: what
+ * a bucket refuses cannot be tried on it. It takes 11 MiB in one request, so large files are uploaded by parts.
+ *
+ * fauxqs is patched (patches/): as published it listens on every interface, reads the whole object for each range
+ * (1.5 GB for 16 ranges of a file of 200 MB), and refuses a suffix range that is longer than the object, which S3 answers.
+ */
 export async function startBucket({ dir, port }: { dir: string; port?: number }): Promise<Bucket> {
   mkdirSync(dir, { recursive: true })
   const server = await startFauxqs({ host: '127.0.0.1', port: port ?? 0, logger: false, s3StorageDir: dir })
@@ -22,4 +29,14 @@ export async function startBucket({ dir, port }: { dir: string; port?: number })
     secretAccessKey: 'embedded-secret',
     stop: () => server.stop(),
   }
+}
+
+/** Makes a bucket; one that is there stays as it is. */
+export async function createBucket(
+  { endpoint, region, ...credentials }: Bucket,
+  name: string,
+): Promise<void> {
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  await client.send(new CreateBucketCommand({ Bucket: name }))
+  client.destroy()
 }

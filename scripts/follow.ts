@@ -3,8 +3,9 @@ import type { Problem } from '../src/errors.ts'
 
 export type { JobStatus }
 
-/** A request is tried so often while the service is away or busy; what is sent twice has the effect of one. */
+/** Tries of a request while the service is away or busy. What is sent twice has the effect of one. */
 const TRIES = 8
+/** Between two tries: doubled from 200 ms, so that 8 of them bridge a restart of 20 s. */
 const WAIT_MAX_MS = 10_000
 
 /**
@@ -12,17 +13,21 @@ const WAIT_MAX_MS = 10_000
  * @returns the absolute address of the job's status
  * @throws Error with the problem's sentence
  */
-export async function submit(api: string, figura: string, file: { url: string; sha256: string }): Promise<string> {
+export async function submit(
+  api: string,
+  figura: string,
+  file: { url: string; sha256: string },
+): Promise<string> {
   const address = new URL(`/${encodeURIComponent(figura)}/_bulk`, api).href
   const headers = { 'content-type': 'application/json' }
-  const answer = await request(address, { method: 'PUT', headers, body: JSON.stringify(file) })
+  const answer = await request(address, TRIES, { method: 'PUT', headers, body: JSON.stringify(file) })
   const accepted = (await answer.json()) as Accepted
   return new URL(accepted.status_url, api).href
 }
 
 /**
- * Asks for the status until the job has ended, and tells every answer on the way. Waits as long as Retry-After says, but
- * never longer than `pollMaxMs`.
+ * Asks for the status until the job has ended, and tells every answer on the way.
+ * Waits as long as Retry-After says, but never longer than `pollMaxMs`.
  * @throws Error when the service stays away; the job goes on all the same
  */
 export async function follow(
@@ -30,7 +35,7 @@ export async function follow(
   { pollMaxMs, onStatus }: { pollMaxMs: number; onStatus: (job: JobStatus) => void },
 ): Promise<JobStatus> {
   while (true) {
-    const answer = await request(statusUrl)
+    const answer = await request(statusUrl, TRIES)
     const job = (await answer.json()) as JobStatus
     onStatus(job)
     if (job.status !== 'enfileirado' && job.status !== 'processando') return job
@@ -38,24 +43,24 @@ export async function follow(
   }
 }
 
-/** GET of an address of the API, as JSON. @throws Error with the problem's sentence */
+/** GET of an address of the API, as JSON, in one try. @throws Error with the problem's sentence */
 export async function read<T>(api: string, path: string): Promise<T> {
-  const answer = await request(new URL(path, api).href)
+  const answer = await request(new URL(path, api).href, 1)
   return (await answer.json()) as T
 }
 
-async function request(address: string, init: RequestInit = {}): Promise<Response> {
+async function request(address: string, tries: number, init: RequestInit = {}): Promise<Response> {
   const asked = `${init.method ?? 'GET'} ${address}`
-  for (let tries = 1; ; tries++) {
+  for (let tried = 1; ; tried++) {
     const answer = await fetch(address, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error) => {
-      const why = error instanceof Error ? error.message : String(error)
-      return new Error(`${asked} got no answer: ${why} Is the service up, and is --api right?`)
+      const why = error instanceof Error && 'code' in error ? error.code : error
+      return new Error(`${asked} got no answer (${why}). Is the service up, and is --api right?`)
     })
     if (answer instanceof Response && answer.ok) return answer
     const passing = answer instanceof Error || [429, 502, 503, 504].includes(answer.status)
-    if (!passing || tries === TRIES) throw answer instanceof Error ? answer : await refusal(asked, answer)
+    if (!passing || tried === tries) throw answer instanceof Error ? answer : await refusal(asked, answer)
     const waitMs = answer instanceof Response ? retryAfterMs(answer) : undefined
-    await Bun.sleep(Math.min(waitMs ?? 100 * 2 ** tries, WAIT_MAX_MS))
+    await Bun.sleep(Math.min(waitMs ?? 100 * 2 ** tried, WAIT_MAX_MS))
   }
 }
 

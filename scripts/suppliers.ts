@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util'
 import { type Dice, dice } from './dice.ts'
 import { changed, respelled, type Supplier, supplier } from './supplier.ts'
 
-/** What the second list does to the first, so that the result of loading it can be told before it is loaded. */
+/**
+ * What the second list does to the first, so that the result of loading it can be told before it is loaded.
+ */
 export type Changes = { updated: number; inserted: number; unchanged: number }
 
 /** A list of suppliers. The same count and seed give the same list, byte for byte. */
@@ -11,8 +13,9 @@ export function suppliers({ count, seed }: { count: number; seed: number }): Sup
 }
 
 /**
- * The list some days later: 8 % of the suppliers changed, new ones of 2 % came, and the rest is equal. A tenth of that
- * rest is written in another way (an amount as text, a time in another zone), which is no change.
+ * The list some days later: 8 % of the suppliers changed, new ones of 2 % came, and the rest is equal. A
+ * tenth of that rest is written in another way (an amount as text, a time in another zone), which is no
+ * change.
  */
 export function changedSuppliers(before: Supplier[], seed: number): { list: Supplier[]; changes: Changes } {
   const draw = dice(seed, 0)

@@ -1,10 +1,12 @@
 import { statSync } from 'node:fs'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { parseType } from '../src/figura/type-names.ts'
-import type { ColumnType, ScalarType } from '../src/figura/types.ts'
+import { parseType, typeName } from '../src/figura/type-names.ts'
+import type { ColumnType } from '../src/figura/types.ts'
 import { duckLiteral, duckType, quote } from '../src/ingest/sql.ts'
 
-/** A column of the file to be: its name in the JSON and in the file, and its type as the figura declares it. */
+/**
+ * A column of the file to be: its name in the JSON and in the file, and its type as the figura declares it.
+ */
 export type FileColumn = { name: string; type: string; required: boolean }
 
 export type Converted = {
@@ -28,12 +30,18 @@ type Conversion = {
 }
 
 /**
- * Writes a JSON list of records as parquet, each column in the type that the figura declares. Numbers and dates may be
- * written as texts, and an empty text means null there. In text columns it stays what it is.
+ * Writes a JSON list of records as parquet, each column in the type that the figura declares. Numbers and
+ * dates may be written as texts, and an empty text means null there. In text columns it stays what it is.
  * Beware: JSON numbers of more than 15 digits are not exact in any reader; write such amounts as texts.
  * @throws Error that names the column and the value that does not fit its type, or would be rounded to fit it
  */
-export async function jsonToParquet({ json, parquet, columns, rowsPerGroup, zone }: Conversion): Promise<Converted> {
+export async function jsonToParquet({
+  json,
+  parquet,
+  columns,
+  rowsPerGroup,
+  zone,
+}: Conversion): Promise<Converted> {
   // all that is needed is linked in; a missing extension must not be looked for in the network
   const offline = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false' }
   const instance = await DuckDBInstance.create(':memory:', offline)
@@ -47,7 +55,10 @@ export async function jsonToParquet({ json, parquet, columns, rowsPerGroup, zone
     return { ...fields, ...(await shapeOf(connection, parquet)), bytes: statSync(parquet).size }
   } catch (error) {
     // DuckDB adds the statement that failed, with a marker below it
-    const reason = error instanceof Error ? error.message.split('\n\nLINE ')[0] : String(error)
+    const reason =
+      error instanceof Error
+        ? error.message.split('\n\nLINE ')[0]?.replace('Invalid Input Error: ', '')
+        : String(error)
     throw new Error(`${json}: ${reason}`, { cause: error })
   } finally {
     connection.closeSync()
@@ -55,7 +66,9 @@ export async function jsonToParquet({ json, parquet, columns, rowsPerGroup, zone
   }
 }
 
-/** Compares the fields of all records with the columns, since a misspelled one would otherwise arrive as null. */
+/**
+ * Compares the fields of all records with the columns, since a misspelled one would otherwise arrive as null.
+ */
 async function fieldsOf(connection: DuckDBConnection, json: string, columns: FileColumn[]) {
   const reader = await connection.runAndReadAll(`
     select distinct unnest(json_keys(json)) from read_json_objects(${duckLiteral(json)}, format = 'auto')`)
@@ -65,7 +78,9 @@ async function fieldsOf(connection: DuckDBConnection, json: string, columns: Fil
   const absent = columns.filter((column) => !fields.includes(column.name))
   const required = absent.filter((column) => column.required).map((column) => column.name)
   if (required.length > 0) {
-    throw new Error(`found no field ${required.join(', ')}, which the figura requires; it has ${fields.join(', ')}`)
+    throw new Error(
+      `found no field ${required.join(', ')}, which the figura requires; it has ${fields.join(', ')}`,
+    )
   }
   return { unknown: unknown.sort(), absent: absent.map((column) => column.name) }
 }
@@ -75,7 +90,8 @@ function recordsSql(json: string, columns: FileColumn[]): string {
   const typed = columns.map((column) => ({ ...column, type: typeOf(column) }))
   const read = typed.map(({ name, type }) => `${duckLiteral(name)}: ${duckLiteral(readType(type))}`)
   const selected = typed.map(({ name, type }) => `${valueSql(name, type)} as ${quote(name)}`)
-  return `select ${selected.join(', ')} from read_json(${duckLiteral(json)}, format = 'auto', columns = {${read.join(', ')}})`
+  const list = `read_json(${duckLiteral(json)}, format = 'auto', columns = {${read.join(', ')}})`
+  return `select ${selected.join(', ')} from ${list}`
 }
 
 function typeOf({ name, type }: FileColumn): ColumnType {
@@ -91,37 +107,50 @@ function readType(type: ColumnType): string {
 
 function valueSql(name: string, type: ColumnType): string {
   const source = quote(name)
-  const trimmed = `nullif(trim(${source}), '')`
+  const filled = `nullif(trim(${source}), '')`
+  const cast = (text: string, to: string) => `try_cast(${text} as ${to})`
+  const target = duckType(type)
   switch (type.kind) {
     case 'text':
     case 'varchar':
     case 'char':
       return source
     case 'jsonb':
-    case 'array':
-      return `cast(${source} as ${duckType(type)})`
+      return `cast(${source} as ${target})`
     case 'bytea':
-      return `from_base64(${trimmed})`
+      return `from_base64(${filled})`
+    case 'array':
+      return orError(name, source, cast(source, target), typeName(type))
     case 'smallint':
     case 'integer':
     case 'bigint':
-    case 'numeric':
-      return exactSql(name, trimmed, type)
+    case 'numeric': {
+      // a cast to fewer decimals rounds in silence; beside one with as many as there is room for, that shows
+      const decimals = type.kind === 'numeric' ? 38 - (type.precision - type.scale) : 18
+      const exact = `${cast(filled, target)} = ${cast(filled, `decimal(38, ${decimals})`)}`
+      return orError(
+        name,
+        filled,
+        `case when ${exact} then ${cast(filled, target)} end`,
+        `${typeName(type)}, without rounding`,
+      )
+    }
     default:
-      return `cast(${trimmed} as ${duckType(type)})`
+      return orError(name, filled, cast(filled, target), typeName(type))
   }
 }
 
-/** A cast to a number with fewer decimals rounds in silence; with as many decimals as there is room for, it shows. */
-function exactSql(name: string, source: string, type: ScalarType): string {
-  const decimals = type.kind === 'numeric' ? 38 - (type.precision - type.scale) : 18
-  const value = `cast(${source} as ${duckType(type)})`
-  const complaint = `${duckLiteral(`column ${name}: found `)} || ${source} || ', expected a number that needs no rounding'`
-  return `case when ${value} = cast(${source} as decimal(38, ${decimals})) or ${source} is null
-    then ${value} else error(${complaint}) end`
+/** DuckDB's own messages do not say which column it was. */
+function orError(name: string, source: string, value: string, expected: string): string {
+  const found = `${duckLiteral(`column ${name}: found `)} || cast(${source} as varchar)`
+  const complaint = `${found} || ${duckLiteral(`, expected a value of type ${expected}`)}`
+  return `case when ${source} is not null then coalesce(${value}, error(${complaint})) end`
 }
 
-async function shapeOf(connection: DuckDBConnection, parquet: string): Promise<{ rows: number; rowGroups: number }> {
+async function shapeOf(
+  connection: DuckDBConnection,
+  parquet: string,
+): Promise<{ rows: number; rowGroups: number }> {
   const reader = await connection.runAndReadAll(`
     select num_rows, num_row_groups from parquet_file_metadata(${duckLiteral(parquet)})`)
   const [rows, rowGroups] = reader.getRows()[0] ?? []

@@ -9,8 +9,8 @@ export type Place = { endpoint: string | undefined; region: string; bucket: stri
 const PART_BYTES = 8 * 1024 * 1024
 
 /**
- * Puts a file into a bucket, in parts. S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are its keys; without them the usual
- * ones of AWS are looked for (environment, profile, instance role).
+ * Puts a file into a bucket, in parts. S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are its keys; without them
+ * the usual ones of AWS are looked for (environment, profile, instance role).
  * @throws Error that says what the bucket answered
  */
 export async function upload(file: string, place: Place): Promise<string> {
@@ -34,7 +34,10 @@ export async function upload(file: string, place: Place): Promise<string> {
   }
 }
 
-/** The SHA-256 of a file, as hexadecimal digits. With it the service knows the file for the one that was meant. */
+/**
+ * The SHA-256 of a file, as hexadecimal digits. With it the service knows the file for the one that was
+ * meant.
+ */
 export async function sha256(file: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const part of createReadStream(file)) hash.update(part)
@@ -45,7 +48,9 @@ function credentials(env: Record<string, string | undefined>) {
   const accessKeyId = env.S3_ACCESS_KEY_ID
   const secretAccessKey = env.S3_SECRET_ACCESS_KEY
   if (!accessKeyId !== !secretAccessKey) {
-    throw new Error('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: found one of the two, expected both or neither')
+    throw new Error(
+      'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: found one of the two, expected both or neither',
+    )
   }
   return accessKeyId && secretAccessKey
     ? { accessKeyId, secretAccessKey, sessionToken: env.S3_SESSION_TOKEN }

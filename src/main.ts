@@ -20,7 +20,13 @@ const sql = openPostgres(config.databaseUrl, {
   max: config.bounds.apiConnections,
   name: `bulk ${config.node} api`,
 })
-const queue = openQueue({ url: config.natsUrl, stream: config.stream, name: `bulk ${config.node} api`, log })
+const queue = openQueue({
+  url: config.natsUrl,
+  stream: config.stream,
+  name: `bulk ${config.node} api`,
+  ackWaitMs: config.bounds.leaseMs,
+  log,
+})
 const worker = config.role === 'api' ? undefined : startWorker(config, log)
 const server = listen(config, { sql, queue, worker, log })
 log.info('listening', { host: config.host, port: server.port, role: config.role })

@@ -22,6 +22,7 @@ const queue = openQueue({
   url: config.natsUrl,
   stream: config.stream,
   name: `bulk ${config.node} worker`,
+  ackWaitMs: config.bounds.leaseMs,
   log,
 })
 const pool = await startPool(config, {

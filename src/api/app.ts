@@ -8,8 +8,8 @@ import type { Route } from './routes.ts'
 import { SERVE } from './serve.ts'
 
 /**
- * The whole HTTP API as one Elysia app; `.listen({ hostname, port })` serves it, `.handle(request)` answers in process.
- * It reads and writes job rows alone: the queue is told of a new job through `accepted`.
+ * The whole HTTP API as one Elysia app; `.listen({ hostname, port })` serves it, `.handle(request)` answers
+ * in process. It reads and writes job rows alone: the queue is told of a new job through `accepted`.
  */
 export function createApp({ readiness, ...dependencies }: BulkDependencies & { readiness: Readiness }) {
   const routes: Route[] = []

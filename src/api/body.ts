@@ -2,8 +2,8 @@ import { BulkError } from '../errors.ts'
 
 /**
  * Reads a body as JSON, whatever its content type says: exporters use curl, which calls JSON a form.
- * The bound holds before memory is spent: an announced length is judged without reading a byte, and a body of unknown
- * length is counted as it comes.
+ * The bound holds before memory is spent: an announced length is judged without reading a byte, and a body of
+ * unknown length is counted as it comes.
  * @throws BulkError body_too_large, body_not_json
  */
 export async function readJson(request: Request, bodyBytes: number): Promise<unknown> {

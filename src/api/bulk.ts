@@ -1,64 +1,39 @@
 import { Elysia } from 'elysia'
-import { findJob, insertJob, type Job, listJobs, readJobLog, saveContract } from '../db/jobs.ts'
-import { type Sql, sqlState } from '../db/postgres.ts'
-import { BulkError } from '../errors.ts'
-import type { Figuras } from '../figura/load.ts'
-import { errorFields, type Log } from '../log.ts'
-import { checkSource } from '../source/check.ts'
+import { readJobLog } from '../db/jobs.ts'
+import { type AcceptDependencies, acceptJob } from './accept.ts'
 import { readJson } from './body.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
-import { figuraUnknown, findFigura, type ServedFigura } from './find.ts'
+import { findJobs, requireJob } from './find-job.ts'
+import { inTime } from './in-time.ts'
 import { says } from './operation.ts'
-import {
-  Accepted,
-  FiguraParams,
-  JobLog,
-  JobPage,
-  JobParams,
-  JobQuery,
-  JobStatus,
-  Submission,
-} from './schemas.ts'
-import { isLive, jobView, logView } from './view.ts'
+import { FiguraParams, JobParams } from './schema-parts.ts'
+import { Accepted, JobLog, JobPage, JobQuery, JobStatus, Submission } from './schemas.ts'
+import { isLive, jobView, logView, pollSeconds } from './view.ts'
 
-/** Called when a job's row is committed. The job is accepted whatever comes of it. */
-export type OnAccepted = (job: { id: string; figura: string; ring: 0 }) => void
-
-export type BulkDependencies = {
-  sql: Sql
-  figuras: Figuras
-  allowLoopback: boolean
-  accepted: OnAccepted
-  log: Log
+export type BulkDependencies = AcceptDependencies & {
+  /** The most that a body may have. */
   bodyBytes: number
 }
+
+/** Jobs on a page, unless told. */
+const PAGE_JOBS = 50
 
 /** The log of a job that was tried over and over is cut here; the table has all of it. */
 const LOG_LINES = 10_000
 
 /** The addresses that exporters use: send a file, ask how its job fares, list jobs. */
-export function createBulk({ sql, figuras, allowLoopback, accepted, log, bodyBytes }: BulkDependencies) {
-  const contracts = new Set<string>()
+export function createBulk(dependencies: BulkDependencies) {
+  const { sql, figuras, bodyBytes } = dependencies
+  const accept = acceptJob(dependencies)
   return new Elysia({ name: 'bulk' })
     .put(
       '/:figura/_bulk',
       async ({ params, body, set }) => {
-        const served = findFigura(figuras, params.figura)
-        checkSource(body.url, served.figura.sources, allowLoopback)
-        const job = {
-          id: Bun.randomUUIDv7(),
-          figura: served.name,
-          contract: served.hash,
-          url: body.url,
-          sha256: body.sha256?.toLowerCase() ?? null,
-        }
-        await keepJob(sql, contracts, served, job)
-        tell(accepted, { id: job.id, figura: job.figura, ring: 0 }, log)
-        const statusUrl = `/${job.figura}/_bulk/status/${job.id}`
+        const job = await accept(params.figura, body)
         set.status = 202
-        set.headers.location = statusUrl
+        set.headers.location = job.status_url
         set.headers['retry-after'] = '1'
-        return { id: job.id, figura: job.figura, status: 'enfileirado' as const, status_url: statusUrl }
+        return job
       },
       {
         params: FiguraParams,
@@ -71,7 +46,7 @@ export function createBulk({ sql, figuras, allowLoopback, accepted, log, bodyByt
     .get(
       '/:figura/_bulk/status/:id',
       async ({ params, set }) => {
-        const job = await requireJob(sql, figuras, params)
+        const job = await inTime(requireJob(sql, figuras, params))
         if (isLive(job.status)) {
           set.headers['cache-control'] = 'no-store'
           set.headers['retry-after'] = String(pollSeconds(job))
@@ -83,27 +58,24 @@ export function createBulk({ sql, figuras, allowLoopback, accepted, log, bodyByt
     .get(
       '/:figura/_bulk/:id/log',
       async ({ params, set }) => {
-        const job = await requireJob(sql, figuras, params)
+        const job = await inTime(requireJob(sql, figuras, params))
         if (isLive(job.status)) set.headers['cache-control'] = 'no-store'
-        return logView(job, await readJobLog(sql, job.id, LOG_LINES))
+        return logView(job, await inTime(readJobLog(sql, job.id, LOG_LINES)))
       },
       { params: JobParams, response: { 200: JobLog }, detail: LOG },
     )
     .get(
       '/:figura/_bulk',
       async ({ params, query, set }) => {
-        const limit = Number(query.limit ?? 50)
+        const limit = Number(query.limit ?? PAGE_JOBS)
         const before = query.cursor === undefined ? undefined : jobBefore(query.cursor)
         // one more than asked for tells whether there is a next page
-        const found = await findJobs(sql, figuras, params.figura, {
-          status: query.status,
-          before,
-          limit: limit + 1,
-        })
-        const page = found.slice(0, limit)
-        const last = found.length > limit ? page.at(-1) : undefined
+        const page = { status: query.status, before, limit: limit + 1 }
+        const found = await inTime(findJobs(sql, figuras, params.figura, page))
+        const jobs = found.slice(0, limit)
+        const last = found.length > limit ? jobs.at(-1) : undefined
         set.headers['cache-control'] = 'no-store'
-        return { jobs: page.map((job) => jobView(job)), next: last ? cursorOf(last.id) : null }
+        return { jobs: jobs.map((job) => jobView(job)), next: last ? cursorOf(last.id) : null }
       },
       { params: FiguraParams, query: JobQuery, response: { 200: JobPage }, detail: LIST },
     )
@@ -113,8 +85,8 @@ const SUBMIT = says({
   id: 'submitFile',
   summary: 'Send a file',
   description:
-    'Accepts the address of a parquet file for loading, and answers at once. The job is safe from then on. The body is ' +
-    'read as JSON whatever its content type.',
+    'Accepts the address of a parquet file for loading, and answers at once. The job is safe from then on. ' +
+    'The body is read as JSON whatever its content type.',
   tag: 'Jobs',
   errors: [
     'body_not_json',
@@ -152,69 +124,3 @@ const LIST = says({
   tag: 'Jobs',
   errors: ['query_invalid', 'figura_unknown', 'unavailable'],
 })
-
-type NewJob = Parameters<typeof insertJob>[1]
-
-/** One INSERT, once the contract is known to be kept; `contracts` are the hashes that this process has seen kept. */
-async function keepJob(sql: Sql, contracts: Set<string>, served: ServedFigura, job: NewJob): Promise<void> {
-  if (contracts.has(served.hash)) {
-    try {
-      return await insertJob(sql, job)
-    } catch (error) {
-      // 23503, foreign_key_violation: somebody has cleared the contracts since
-      if (sqlState(error) !== '23503') throw error
-    }
-  }
-  await saveContract(sql, served)
-  contracts.add(served.hash)
-  await insertJob(sql, job)
-}
-
-/** The answer neither waits for the doorbell nor fails with it: a job that nobody rang for is found by the sweeper. */
-function tell(accepted: OnAccepted, job: Parameters<OnAccepted>[0], log: Log): void {
-  Promise.resolve(job)
-    .then(accepted)
-    .catch((error: unknown) =>
-      log.warn('The doorbell of a job failed', { job: job.id, ...errorFields(error) }),
-    )
-}
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** The row decides: a job can be read though the file of its figura is broken or gone. */
-async function requireJob(sql: Sql, figuras: Figuras, params: { figura: string; id: string }): Promise<Job> {
-  const job =
-    isName(params.figura) && UUID.test(params.id) ? await findJob(sql, params.figura, params.id) : undefined
-  if (job) return job
-  if (!figuras.get(params.figura)) throw figuraUnknown(figuras, params.figura)
-  throw new BulkError('job_unknown', {
-    subject: `The figura ${params.figura}`,
-    found: `no job ${JSON.stringify(params.id)}`,
-    expected: 'the id of one of its jobs',
-  })
-}
-
-async function findJobs(
-  sql: Sql,
-  figuras: Figuras,
-  figura: string,
-  page: Parameters<typeof listJobs>[2],
-): Promise<Job[]> {
-  const jobs = isName(figura) ? await listJobs(sql, figura, page) : []
-  if (jobs.length > 0 || figuras.get(figura)) return jobs
-  const any = isName(figura)
-    ? await listJobs(sql, figura, { status: undefined, before: undefined, limit: 1 })
-    : []
-  if (any.length === 0) throw figuraUnknown(figuras, figura)
-  return jobs
-}
-
-/** Names that a figura can have; PostgreSQL need not be asked for others, and would choke on a NUL. */
-function isName(figura: string): boolean {
-  return /^\w+$/.test(figura)
-}
-
-/** A young job is asked after often, an old one seldom: every tenth of its age, from 1 s to 30 s. */
-function pollSeconds(job: Job): number {
-  return Math.min(30, Math.max(1, Math.round((Date.now() - job.createdAt.getTime()) / 10_000)))
-}

@@ -7,7 +7,9 @@ import { completeDocument, type RouteDocument } from './openapi.ts'
 /** Where the documentation as data is. */
 const DOCUMENT = '/docs/json'
 
-/** The page needs nothing but these, from the package swagger-ui-dist: it works without a way to the internet. */
+/**
+ * The page needs nothing but these, from the package swagger-ui-dist: it works without a way to the internet.
+ */
 const ASSETS = {
   '/docs/swagger-ui.css': 'swagger-ui.css',
   '/docs/swagger-ui.css.map': 'swagger-ui.css.map',
@@ -17,16 +19,16 @@ const ASSETS = {
 
 /** Lets the browser load from this service alone, whatever a later swagger-ui may want. */
 const PAGE_POLICY =
-  "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' " +
+  "data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /**
- * /docs, a page to read and try the API on, and /docs/json, the same as OpenAPI 3.1. The plugin describes the routes once;
- * figuras come and go, so they are added at each request.
+ * /docs, a page to read and try the API on, and /docs/json, the same as OpenAPI 3.1. The plugin describes the
+ * routes once; figuras come and go, so they are added at each request.
  */
 export function createDocs(figuras: Figuras) {
   const app = new Elysia({ name: 'docs' }).onAfterHandle(({ response, path, set }) => {
-    if (path === DOCUMENT) return completeDocument(response as RouteDocument, figuras)
+    if (path.startsWith(DOCUMENT)) return completeDocument(response as RouteDocument, figuras)
     set.headers['content-security-policy'] = PAGE_POLICY
   })
   const assets = new Elysia({ name: 'docs-assets' })
@@ -61,8 +63,8 @@ function plugin() {
         title: 'Bulk ingestion',
         version: '0.1.0',
         description:
-          'Loads parquet files into PostgreSQL tables. Send the address of a file with PUT /{figura}/_bulk, then ask the ' +
-          'status_url of the answer how the job fares.',
+          'Loads parquet files into PostgreSQL tables. Send the address of a file with PUT ' +
+          '/{figura}/_bulk, then ask the status_url of the answer how the job fares.',
       },
       tags: [
         { name: 'Jobs', description: 'Send files, and see what became of them.' },

@@ -3,9 +3,9 @@ import type { Figuras, LoadedFigura } from '../figura/load.ts'
 import { typeName } from '../figura/type-names.ts'
 import type { Figura } from '../figura/types.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
-import { findFigura, type ServedFigura } from './find.ts'
+import { findFigura, type ServedFigura } from './find-figura.ts'
 import { says } from './operation.ts'
-import { FiguraParams } from './schemas.ts'
+import { FiguraParams } from './schema-parts.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
 export function createFiguras(figuras: Figuras) {

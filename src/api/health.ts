@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import type { Log } from '../log.ts'
-import { Alive, Ready } from './figura-schemas.ts'
+import { Alive, Ready } from './service-schemas.ts'
 import { says } from './operation.ts'
 import { createProblems, unavailable } from './problem.ts'
 import type { Route } from './routes.ts'

@@ -5,7 +5,10 @@ import { nearest } from '../figura/nearest.ts'
 
 export type WrongField = { field: string; found: string; expected: string }
 
-/** A request that does not fit its schema, as an error that names every wrong field, what it holds and what it should. */
+/**
+ * A request that does not fit its schema, as an error that names every wrong field, what it holds and what it
+ * should.
+ */
 export function invalidRequest(error: ValidationError): BulkError {
   return invalid(error.type === 'query' ? 'query_invalid' : 'body_invalid', wrongFields(error))
 }

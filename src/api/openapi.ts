@@ -4,13 +4,15 @@ import { codesTable, exampleOf, jobExamples, problemExample } from './examples.t
 import { exampleUrl } from './figuras.ts'
 import { MORE, type More } from './operation.ts'
 import { rowSchema } from './row-schema.ts'
-import { ProblemDetails, Submission } from './schemas.ts'
+import { ProblemDetails } from './schema-parts.ts'
+import { Submission } from './schemas.ts'
 
 type Json = Record<string, unknown>
 type Parameter = Json & { name: string; schema: Json }
 type Operation = Json & {
   operationId: string
   parameters?: Parameter[]
+  description?: string
   responses?: Record<string, Json>
   [MORE]?: More
 }
@@ -22,8 +24,8 @@ export type RouteDocument = {
 }
 
 /**
- * Adds to the document of the routes what Elysia cannot know: the figuras that are served now, the errors of each address
- * with an example of each, examples of jobs, and names for schemas.
+ * Adds to the document of the routes what Elysia cannot know: the figuras that are served now, the errors of
+ * each address with an example of each, examples of jobs, and names for schemas.
  */
 export function completeDocument(document: RouteDocument, figuras: Figuras): Json {
   const served = figuras.list().filter((loaded) => loaded.figura !== undefined)
@@ -48,20 +50,21 @@ export function completeDocument(document: RouteDocument, figuras: Figuras): Jso
 type Served = Extract<LoadedFigura, { hash: string }>
 
 function completeOperation(operation: Operation, served: Served[]): Json {
-  const { [MORE]: more, ...rest } = operation
-  const { errors, headers } = more ?? { errors: [], headers: {} }
-  const completed: Operation = {
+  const { [MORE]: more = { errors: [], headers: {} }, responses, ...rest } = operation
+  const id = rest.operationId
+  const answers = Object.entries(responses ?? {}).map(([status, answer]) => {
+    const content = id === 'readJob' ? withExamples(answer.content, jobExamples()) : answer.content
+    return [status, { ...answer, headers: headerObjects(more.headers), content }]
+  })
+  const body = id === 'submitFile' ? { requestBody: submissionBody(served) } : {}
+  const added: Record<string, string> = { submitFile: figurasTable(served), explainCode: codesTable() }
+  return {
     ...rest,
-    responses: { ...rest.responses, ...problemResponses([...errors, 'internal']) },
+    ...body,
+    description: [rest.description, added[id]].filter(Boolean).join('\n\n'),
+    parameters: rest.parameters?.map((parameter) => completeParameter(parameter, served)),
+    responses: { ...Object.fromEntries(answers), ...problemResponses([...more.errors, 'internal']) },
   }
-  completed.parameters = rest.parameters?.map((parameter) => completeParameter(parameter, served))
-  const [status] = Object.keys(rest.responses ?? {})
-  const good = status === undefined ? undefined : completed.responses?.[status]
-  if (good) good.headers = headerObjects(headers)
-  if (rest.operationId === 'submitFile') completed.requestBody = submissionBody(served)
-  if (rest.operationId === 'readJob' && good) good.content = withExamples(good.content, jobExamples())
-  if (rest.operationId === 'explainCode') completed.description = `${rest.description}\n\n${codesTable()}`
-  return completed
 }
 
 function completeParameter(parameter: Parameter, served: Served[]): Parameter {
@@ -75,6 +78,14 @@ function completeParameter(parameter: Parameter, served: Served[]): Parameter {
   // an enum of nothing would be no schema
   const choice = known?.length ? { enum: known, examples: undefined } : { pattern }
   return { ...parameter, description: schema.description, schema: { ...schema, ...choice } }
+}
+
+function figurasTable(served: Served[]): string {
+  const rows = served.map(({ name, figura }) => {
+    const table = `${figura.table.schema}.${figura.table.name}`
+    return `| [${name}](/figuras/${name}) | ${figura.description} | ${table} | ${figura.key.join(', ')} |`
+  })
+  return ['| figura | a row is | table | key |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 function submissionBody(served: Served[]): Json {
@@ -131,8 +142,13 @@ function withExamples(content: unknown, examples: Json): Json {
 function nameSchemas(value: unknown, schemas: Json): unknown {
   if (Array.isArray(value)) return value.map((one) => nameSchemas(one, schemas))
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([key]) => key !== 'x-expected')
-  const copy: Json = Object.fromEntries(entries.map(([key, inner]) => [key, nameSchemas(inner, schemas)]))
+  // that more fields may come, is the rule: pages that show it make it look like a field of its own
+  const shown = ([key, inner]: [string, unknown]) =>
+    key !== 'x-expected' && !(key === 'additionalProperties' && inner === true)
+  const entries = Object.entries(value).filter(shown)
+  const copy: Json = Object.fromEntries(
+    entries.map(([key, inner]) => [key === 'x-format' ? 'format' : key, nameSchemas(inner, schemas)]),
+  )
   // the plugin writes "this or null" into the type, and forgets that an enum then lacks the null
   if (Array.isArray(copy.type) && Array.isArray(copy.enum)) copy.enum = [...copy.enum, null]
   if (typeof copy.title !== 'string' || !('properties' in copy)) return copy

@@ -1,10 +1,12 @@
-import type { DocumentDecoration } from 'elysia'
 import type { ErrorCode } from '../errors.ts'
 
 /** The parts that the addresses are sorted into in the documentation. */
 export type Tag = 'Jobs' | 'Figuras' | 'Service'
 
-/** What an address says of itself beyond its schemas; `errors` are the codes that it can answer besides those of all. */
+/**
+ * What an address says of itself beyond its schemas. `errors`: the codes that it can answer, besides
+ * internal.
+ */
 export type Operation = {
   /** Its name in generated clients. */
   id: string
@@ -22,14 +24,7 @@ export const MORE = 'x-more'
 export type More = { errors: ErrorCode[]; headers: Record<string, string> }
 
 /** An operation as Elysia's routes take it. */
-export function says({
-  id,
-  summary,
-  description,
-  tag,
-  errors = [],
-  headers = {},
-}: Operation): DocumentDecoration {
+export function says({ id, summary, description, tag, errors = [], headers = {} }: Operation) {
   const more: More = { errors, headers }
-  return { operationId: id, summary, description, tags: [tag], ...{ [MORE]: more } }
+  return { operationId: id, summary, description, tags: [tag], [MORE]: more }
 }

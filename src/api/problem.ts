@@ -6,15 +6,16 @@ import { errorFields, type Log } from '../log.ts'
 import { invalidRequest } from './invalid.ts'
 import { says } from './operation.ts'
 import { allowedMethods, type Route } from './routes.ts'
-import { ProblemCode, ProblemParams } from './figura-schemas.ts'
+import { ProblemCode, ProblemParams } from './service-schemas.ts'
 
 /** How long a caller is asked to wait while PostgreSQL is away: a failover takes some seconds. */
 const RETRY_SECONDS = 5
 
 /**
  * Turns everything that is thrown anywhere in the app into an answer of RFC 9457, and explains the codes.
- * `routes` are those of the whole app, to tell a wrong method from a wrong address; it is read when an error comes.
- * Beware: a thrown text of ours is shown as it is; any other error is masked, and logged under the id that is answered.
+ * `routes` are those of the whole app, to tell a wrong method from a wrong address; it is read when an error
+ * comes. Beware: a thrown text of ours is shown as it is; any other error is masked, and logged under the id
+ * that is answered.
  */
 export function createProblems({ log, routes }: { log: Log; routes: Route[] }) {
   return new Elysia({ name: 'problems' })

@@ -1,7 +1,9 @@
 import { typeName } from '../figura/type-names.ts'
 import type { Column, ColumnType, Figura } from '../figura/types.ts'
 
-/** One row of a figura's files, as a schema for the documentation: the columns under their names in the file. */
+/**
+ * One row of a figura's files, as a schema for the documentation: the columns under their names in the file.
+ */
 export function rowSchema(figura: Figura): Record<string, unknown> {
   const { name, description, table, key, columns } = figura
   const lines = columns.map(

@@ -1,13 +1,10 @@
-import { type TProperties, Type } from '@sinclair/typebox'
-import { type Static, type TSchema, t } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { type Static, t } from 'elysia'
 import { PHASES, STATUSES } from '../job.ts'
+import { answer, FiguraName, JOB_ID, JobId, nullable, oneOf, ProblemDetails } from './schema-parts.ts'
 
-/**
- * What crosses the HTTP border, written once: requests are checked by it, answers are typed by it, and the documentation
- * is made of it. A schema with a `title` becomes a named schema there; `x-expected` is how a wrong field is explained.
- */
+/** What is sent and answered about jobs. See schema-parts.ts. */
 
-const JOB_ID = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
 const CREATED = '2026-03-02T12:00:00.000Z'
 
 export const Submission = t.Object(
@@ -16,8 +13,8 @@ export const Submission = t.Object(
       minLength: 1,
       maxLength: 8192,
       description:
-        'Where the file is: s3://bucket/key, or an https address (a presigned one too). It must lie under one of the ' +
-        'sources of the figura. What follows the "?" is kept secret.',
+        'Where the file is: s3://bucket/key, or an https address (a presigned one too). It must lie under ' +
+        'one of the sources of the figura. What follows the "?" is kept secret.',
       examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
       'x-expected': 'an address such as s3://bucket/key, of at most 8192 characters',
     }),
@@ -71,32 +68,10 @@ export const JobQuery = t.Object(
   { additionalProperties: false },
 )
 
-export const FiguraParams = t.Object({
-  figura: t.String({ description: 'The name of the figura.', examples: ['fornecedores'] }),
-})
-
-export const JobParams = t.Object({
-  figura: FiguraParams.properties.figura,
-  id: t.String({ description: 'The id that the PUT answered.', examples: [JOB_ID] }),
-})
-
-const Figura = t.String({ description: 'The name of the figura.', examples: ['fornecedores'] })
-const Id = t.String({
-  format: 'uuid',
-  description: 'A UUID of version 7: ids sort by time.',
-  examples: [JOB_ID],
-})
-const JobStatusWord = oneOf(STATUSES, {
-  description:
-    'enfileirado: waits in the queue. processando: is being read or merged. completo: the table has it. erro: nothing ' +
-    'of it is in the table, and `error` says why. cancelado: stopped by an operator.',
-  examples: ['processando'],
-})
-
 export const Accepted = answer(
   {
-    id: Id,
-    figura: Figura,
+    id: JobId,
+    figura: FiguraName,
     status: t.Literal('enfileirado', { description: 'The status that every job begins in.' }),
     status_url: t.String({
       description: 'Where to ask how the job fares; also the header Location.',
@@ -107,49 +82,33 @@ export const Accepted = answer(
 )
 export type Accepted = Static<typeof Accepted>
 
-/** RFC 9457. `code` is open here, so that a job that ended under another version of the service can still be shown. */
-export const ProblemDetails = t.Object(
-  {
-    type: t.String({
-      description: 'Address that explains the code.',
-      examples: ['/problems/source_refused'],
-    }),
-    title: t.String({ description: 'The code in words.', examples: ['The source is not allowed'] }),
-    status: t.Number({ description: 'The HTTP status.', examples: [422] }),
-    code: t.String({ description: 'The stable name of the error.', examples: ['source_refused'] }),
-    detail: t.String({ description: 'What was found, what was expected, and what to do.' }),
-    instance: t.Optional(
-      t.String({ description: 'The path that was asked.', examples: ['/fornecedores/_bulk'] }),
-    ),
-  },
-  {
-    title: 'Problem',
-    description:
-      'Problem details (RFC 9457). Further fields, such as `errors` or `differences`, depend on the code.',
-    additionalProperties: true,
-  },
-)
+const JobStatusWord = oneOf(STATUSES, {
+  description:
+    'enfileirado: waits in the queue. processando: is being read or merged. completo: the table has it. ' +
+    'erro: nothing of it is in the table, and `error` says why. cancelado: stopped by an operator.',
+  examples: ['processando'],
+})
 
 const count = (description: string, examples: number[]) =>
   nullable(Type.Integer({ minimum: 0, description, examples }))
 const time = (description: string) =>
-  nullable(t.String({ format: 'date-time', description, examples: [CREATED] }))
+  nullable(t.String({ 'x-format': 'date-time', description, examples: [CREATED] }))
 
 export const JobStatus = answer(
   {
-    id: Id,
-    figura: Figura,
+    id: JobId,
+    figura: FiguraName,
     status: JobStatusWord,
     phase: nullable(
       oneOf(PHASES, {
         description:
-          'What a job in `processando` is doing. plan: the footer is read. stage: rows are read. wait: an earlier job of ' +
-          'the figura has to merge first. merge: rows go into the table. Else null.',
+          'What a job in `processando` is doing. plan: the footer is read. stage: rows are read. wait: an ' +
+          'earlier job of the figura has to merge first. merge: rows go into the table. Else null.',
         examples: ['stage'],
       }),
     ),
     created_at: t.String({
-      format: 'date-time',
+      'x-format': 'date-time',
       description: 'When the job was accepted.',
       examples: [CREATED],
     }),
@@ -188,9 +147,9 @@ export const JobStatus = answer(
           minimum: 0,
           maximum: 100,
           description:
-            'Half of it is the staging, the other half the merge, which cannot be seen into: so a job in `merge` stands ' +
-            'at 50. 100 is said of `completo` alone.',
-          examples: [18.7],
+            'Half of it is the staging, the other half the merge, which cannot be seen into: so a job in ' +
+            '`merge` stands at 50. 100 is said of `completo` alone.',
+          examples: [18.8],
         }),
       },
       { description: 'How far the job is.' },
@@ -237,11 +196,11 @@ export type JobPage = Static<typeof JobPage>
 
 export const JobLog = answer(
   {
-    id: Id,
-    figura: Figura,
+    id: JobId,
+    figura: FiguraName,
     lines: t.Array(
       t.Object({
-        at: t.String({ format: 'date-time', description: 'When.', examples: [CREATED] }),
+        at: t.String({ 'x-format': 'date-time', description: 'When.', examples: [CREATED] }),
         level: oneOf(['info', 'warn', 'error'], { description: 'How grave it is.', examples: ['info'] }),
         node: nullable(t.String({ description: 'The node that wrote the line.', examples: ['worker-1'] })),
         thread: count('The thread of that node.', [1]),
@@ -259,23 +218,3 @@ export const JobLog = answer(
   { title: 'JobLog', description: 'What happened to a job, by which node and thread.' },
 )
 export type JobLog = Static<typeof JobLog>
-
-/** What is answered. Open, since a field that a later version adds must break nobody. */
-export function answer<P extends TProperties>(
-  properties: P,
-  options: { title: string; description: string },
-) {
-  return t.Object(properties, { ...options, additionalProperties: true })
-}
-
-export function nullable<T extends TSchema>(schema: T) {
-  return t.Union([schema, t.Null()])
-}
-
-/** One of some words. Elysia's own would fill in the first of them where the field is missing. */
-function oneOf<const Words extends readonly [string, ...string[]]>(
-  words: Words,
-  options: Record<string, unknown>,
-) {
-  return t.UnionEnum(words, { ...options, default: undefined })
-}

@@ -1,7 +1,8 @@
 /** How Bun serves the API. */
 export const SERVE = {
-  // Bun's own 413 has an empty body, and who sends a whole file most needs to be told. Bun holds nothing of a body that
-  // no handler reads (1.5 GB sent, 32 MB resident), and readJson() bounds what is read: so every length may come in.
+  // Bun's own 413 has an empty body, and who sends a whole file most needs to be told. Bun holds nothing of a
+  // body that no handler reads (1.5 GB sent, 32 MB resident), and readJson() bounds what is read: so every
+  // length may come in.
   maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   // seconds without a byte in either direction; Bun's own 10 would cut a client behind a slow link
   idleTimeout: 30,

@@ -7,6 +7,13 @@ export function isLive(status: Status): boolean {
   return status === 'enfileirado' || status === 'processando'
 }
 
+/**
+ * When to ask again, in seconds: a young job often, an old one seldom; a tenth of its age, from 1 s to 30 s.
+ */
+export function pollSeconds(job: Job, nowMs = Date.now()): number {
+  return Math.min(30, Math.max(1, Math.round((nowMs - job.createdAt.getTime()) / 10_000)))
+}
+
 /** A job as exporters see it. Every field is there; what is not known (yet) is null. */
 export function jobView(job: Job, nowMs = Date.now()): JobStatus {
   const planned = job.stage !== null

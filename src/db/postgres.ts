@@ -12,6 +12,8 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
     max,
     onnotice: () => {},
     connect_timeout: 10,
+    // postgres.js waits up to 20 s after connects that failed, and every query waits with it; this is in seconds
+    backoff: () => 0.5,
     transform: { column: { from: postgres.toCamel } },
     types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
     connection: {

@@ -76,8 +76,8 @@ export function openFiguras(dir: string): Figuras {
   }
 }
 
-/** A figura of a thousand columns has 60 kB. YAML's check for repeated keys takes a second for 200 kB of them. */
-const FILE_BYTES = 256 * 1024
+/** A figura of 1,600 columns, the most there can be, has 100 kB. The YAML parser takes seconds over some texts of that size. */
+const FILE_BYTES = 128 * 1024
 
 /** Two writes within one tick of the file system's clock (4 ms on ext4 and xfs) can leave the same stamp. */
 const TICK_MS = 50

@@ -31,6 +31,13 @@ export function readYaml(text: string): YamlText | { faults: Fault[] } {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
+  if (isDeep(text)) {
+    return {
+      faults: [
+        { line: 1, column: 1, found: `more than ${MAX_DEPTH} levels`, expected: 'the four of a figura' },
+      ],
+    }
+  }
   try {
     const document = parseDocument(text, {
       version: '1.2',
@@ -53,7 +60,7 @@ export function readYaml(text: string): YamlText | { faults: Fault[] } {
       names: (path) => namesOf(find(document, path).node),
     }
   } catch (error) {
-    // too many aliases, or nested deeper than the stack
+    // aliases that multiply beyond MAX_ALIASES
     const said = error instanceof Error ? error.message : String(error)
     return {
       faults: [
@@ -65,6 +72,19 @@ export function readYaml(text: string): YamlText | { faults: Fault[] } {
 
 /** Uses of anchors, counted as they multiply. Nobody needs one in a figura; ten columns may share a type. */
 const MAX_ALIASES = 100
+
+/** The parser calls itself for each level, and takes a minute over 20,000 of them before it gives up. */
+const MAX_DEPTH = 100
+
+/** Whether brackets, or markers of lists and keys in one line, are nested too deep to be parsed. By sight: quotes do not count. */
+function isDeep(text: string): boolean {
+  let depth = 0
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > MAX_DEPTH) return true
+  }
+  return new RegExp(`([-?]\\s+){${MAX_DEPTH}}`).test(text)
+}
 
 /** Faults that leave the rest of the text readable. After any other, what follows is an echo of it. */
 const CONTAINED = new Set(['DUPLICATE_KEY', 'NON_STRING_KEY'])

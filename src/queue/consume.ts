@@ -2,7 +2,7 @@ import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
 import type { Outcome, Task } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
 import { publishTask } from './publish.ts'
-import { ACK_WAIT_MS, type Link, type Queue } from './stream.ts'
+import type { Link, Queue } from './stream.ts'
 
 /** How long one request for a message stands at the server, in milliseconds. */
 const PULL_EXPIRES_MS = 30_000
@@ -82,7 +82,7 @@ async function handle(
     return
   }
   // a third of ack_wait, so that one lost word does not give the task to a second worker
-  const alive = setInterval(() => message.working(), ACK_WAIT_MS / 3)
+  const alive = setInterval(() => message.working(), queue.ackWaitMs / 3)
   try {
     const outcome = await run(task)
     switch (outcome.kind) {

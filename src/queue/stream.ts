@@ -3,9 +3,6 @@ import { connect, nanos, type ConnectionOptions, type NatsConnection } from '@na
 import type { JobEvent, Task } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
 
-/** How long the server waits for a word on a message before it gives it to another worker, in milliseconds. */
-export const ACK_WAIT_MS = 30_000
-
 /** What the stream, its subjects and its consumer are called; all derived from the one name that is configured. */
 export type Names = {
   stream: string
@@ -35,6 +32,8 @@ export type Link = { nc: NatsConnection; js: JetStreamClient; jsm: JetStreamMana
  */
 export type Queue = {
   names: Names
+  /** How long the server waits for a word on a message before it gives it to another worker, in milliseconds. */
+  ackWaitMs: number
   /** The connection, or undefined while there is none. */
   link(): Link | undefined
   /** Calls back whenever the connection is there (again) and the streams exist. */
@@ -44,18 +43,11 @@ export type Queue = {
   close(): Promise<void>
 }
 
+/** `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out. */
+export type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
+
 /** Opens the queue in the background and keeps it open for ever. */
-export function openQueue({
-  url,
-  stream,
-  name,
-  log,
-}: {
-  url: string
-  stream: string
-  name: string
-  log: Log
-}): Queue {
+export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): Queue {
   const queueNames = names(stream)
   const listeners: (() => void)[] = []
   let link: Link | undefined
@@ -65,7 +57,7 @@ export function openQueue({
   const announce = async () => {
     if (!link) return
     try {
-      await ensureStreams(link.jsm, queueNames)
+      await ensureStreams(link.jsm, queueNames, ackWaitMs)
       connected = true
       for (const listener of listeners) listener()
     } catch (error) {
@@ -99,10 +91,11 @@ export function openQueue({
 
   return {
     names: queueNames,
+    ackWaitMs,
     link: () => (connected ? link : undefined),
     onConnect: (listener) => void listeners.push(listener),
     ensure: async () => {
-      if (link) await ensureStreams(link.jsm, queueNames)
+      if (link) await ensureStreams(link.jsm, queueNames, ackWaitMs)
     },
     close: async () => {
       closed = true
@@ -141,7 +134,7 @@ function isSupported(version: string): boolean {
   return major > 2 || (major === 2 && (minor > 9 || (minor === 9 && patch >= 4)))
 }
 
-async function ensureStreams(jsm: JetStreamManager, names: Names): Promise<void> {
+async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: number): Promise<void> {
   const prefix = names.stream.toLowerCase()
   await ensureStream(jsm, {
     name: names.stream,
@@ -169,7 +162,7 @@ async function ensureStreams(jsm: JetStreamManager, names: Names): Promise<void>
     deliver_policy: 'all' as const,
     // No `backoff`: it would override ack_wait (30 s became 0.5 s on 2.9.10). No max_deliver: a message at the limit
     // stays in the stream where nobody looks; attempts are counted in PostgreSQL.
-    ack_wait: nanos(ACK_WAIT_MS),
+    ack_wait: nanos(ackWaitMs),
     max_deliver: -1,
     max_ack_pending: 10_000,
   }

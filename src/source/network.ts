@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns'
+import { lookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { Address } from '../address.ts'
@@ -22,9 +22,9 @@ export function isAllowed(address: string, loopback: boolean): boolean {
  * The look-up of node:http(s) with that check on every address of a name. The connection then goes to the very addresses
  * that were checked, so a name that resolves differently a moment later gains nothing. (The fetch() of Bun has no such hook.)
  */
-export function checkedLookup(loopback: boolean): LookupFunction {
+export function checkedLookup(loopback: boolean, resolve: Resolve = lookup): LookupFunction {
   return (hostname, options, done) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return done(error, '', 0)
       const refused = addresses.find(({ address }) => !isAllowed(address, loopback))
       const first = addresses[0]
@@ -33,6 +33,12 @@ export function checkedLookup(loopback: boolean): LookupFunction {
     })
   }
 }
+
+type Resolve = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  done: (error: Error | null, addresses: LookupAddress[]) => void,
+) => void
 
 /** A host that is an IP address itself is never looked up: it has to be checked here. */
 export function checkHost({ scheme, host, loopback }: Address): void {

@@ -169,7 +169,7 @@ function doorbell(job: string): Extract<Task, { kind: 'job' }> {
 }
 
 async function connected(stream = freshStream(), url = servers.natsUrl): Promise<Queue> {
-  const queue = openQueue({ url, stream, name: 'test', log })
+  const queue = openQueue({ url, stream, name: 'test', ackWaitMs: 30_000, log })
   closing.push(() => queue.close())
   await until('NATS is connected', async () => queue.link())
   return queue

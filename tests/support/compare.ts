@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type postgres from 'postgres'
 import type { ColumnType, Figura } from '../../src/figura/types.ts'
 import { duck, rowsOf } from './parquet.ts'
@@ -17,16 +16,22 @@ export async function compareTable(
   const { columns, table } = figura
   const inTable = columns.map((column) => `coalesce(${postgresText(`"${column.name}"`, column.type)}, '~')`)
   const csv = join(folder, `${figura.name}-${crypto.randomUUID()}.csv`)
-  const select = `select md5(concat_ws('|', ${inTable.join(', ')})), "${figura.key[0]}" from "${table.schema}"."${table.name}"`
-  const out = await sql.unsafe(`copy (${select}) to stdout (format csv)`).readable()
-  await pipeline(out, createWriteStream(csv))
+  // 5,000 lines to a row: postgres.js takes 20 µs for each row that arrives
+  const lines = sql.unsafe(`
+    select string_agg(hash || ',' || key, E'\\n') || E'\\n' as text from (
+      select md5(concat_ws('|', ${inTable.join(', ')})) as hash, "${figura.key[0]}" as key, row_number() over () as n
+      from "${table.schema}"."${table.name}"
+    ) t group by n / 5000`)
+  const out = createWriteStream(csv)
+  for await (const batch of lines.cursor(20)) for (const { text } of batch) out.write(text)
+  await new Promise((resolve) => out.end(resolve))
 
   const connection = await duck()
   const inFile = columns.map((column) => `coalesce(${duckText(`"${column.from}"`, column.type)}, '~')`)
   await connection.run(`
-    create temp table in_table as select * from read_csv('${csv}', header = false, all_varchar = true, names = ['hash', 'key'])`)
+    create or replace temp table in_table as select * from read_csv('${csv}', header = false, all_varchar = true, names = ['hash', 'key'])`)
   await connection.run(`
-    create temp table in_file as
+    create or replace temp table in_file as
     select md5(concat_ws('|', ${inFile.join(', ')})) as hash, "${figura.key[0]}"::varchar as key from read_parquet('${file}')`)
   const [count] = await rowsOf(connection, `select count(*) as rows from in_table`)
   const onlyInFile = await rowsOf(connection, `select hash, key from in_file except all select hash, key from in_table limit 5`)

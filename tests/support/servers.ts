@@ -21,7 +21,7 @@ export const servers = {
 
 export type FreshDatabase = AsyncDisposable & { url: string; sql: postgres.Sql }
 
-/** A migrated database of its own, with a client; `await using` (or dispose()) ends the client and drops the database. */
+/** A migrated database of its own, with a client. `await using` ends the client and drops the database. */
 export async function freshDatabase(): Promise<FreshDatabase> {
   const name = `test_${randomName()}`
   await onServer(async (admin) => {

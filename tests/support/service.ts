@@ -131,6 +131,10 @@ async function collect(stream: ReadableStream<Uint8Array>, lines: Record<string,
   for await (const bytes of stream) {
     const parts = (rest + decoder.decode(bytes, { stream: true })).split('\n')
     rest = parts.pop() ?? ''
-    for (const part of parts) if (part.startsWith('{')) lines.push(JSON.parse(part))
+    for (const part of parts) {
+      if (part.startsWith('{')) lines.push(JSON.parse(part))
+      // SERVICE_LOG=1 ./scripts/test … shows what the service says while a test runs
+      if (process.env.SERVICE_LOG) console.error(part)
+    }
   }
 }

@@ -8,7 +8,8 @@ export type ServedFigura = Extract<LoadedFigura, { hash: string }>
 
 /**
  * The figura of that name, as its file has it now.
- * @throws BulkError figura_unknown, figura_broken; NotFoundError for a name that is an address of the API's own
+ * @throws BulkError figura_unknown, figura_broken; NotFoundError for a name that is an address of the API's
+ * own
  */
 export function findFigura(figuras: Figuras, name: string): ServedFigura {
   const loaded = figuras.get(name)

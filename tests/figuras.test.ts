@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'bun:test'
+import { parseDocument } from 'yaml'
+import { parseFigura } from '../src/figura/load.ts'
+import { FiguraFile, figuraJsonSchema } from '../src/figura/schema.ts'
+
+/** The contract of every file in figuras/: whoever drops a file in finds out here what is expected of it. */
+const folder = join(import.meta.dir, '../figuras')
+const files = readdirSync(folder).filter((file) => file !== 'figura.schema.json')
+
+test('the folder holds figuras, and the schema for editors is the one that checks them', async () => {
+  expect(files.length).toBeGreaterThan(0)
+  const kept: unknown = await Bun.file(join(folder, 'figura.schema.json')).json()
+  // red: run `bun scripts/figura-schema.ts`, which writes figuras/figura.schema.json anew
+  expect(kept).toEqual(figuraJsonSchema())
+})
+
+describe.each(files)('%s', (file) => {
+  const text = readFileSync(join(folder, file), 'utf8')
+  const name = file.replace(/\.yaml$/, '')
+
+  test('has no errors', () => {
+    expect(file).toEndWith('.yaml')
+    const parsed = parseFigura(name, text)
+    expect('errors' in parsed ? parsed.errors.map((error) => error.message) : []).toEqual([])
+  })
+
+  test('names the schema, so that editors help', () => {
+    expect(text.split('\n')[0]).toBe('# yaml-language-server: $schema=./figura.schema.json')
+  })
+
+  test('has its parts in the order that every figura has', () => {
+    const parts = Object.keys(parseDocument(text).toJS())
+    expect(parts).toEqual(Object.keys(FiguraFile.properties).filter((part) => parts.includes(part)))
+  })
+
+  test('has sources that end with a "/", which nobody can misread', () => {
+    const parsed = parseFigura(name, text)
+    for (const source of 'figura' in parsed ? parsed.figura.sources : []) expect(source).toEndWith('/')
+  })
+})
