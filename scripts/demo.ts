@@ -94,7 +94,10 @@ async function exportList(
     },
   })
   stage.undo(() => exporter.stop())
-  const code = await exporter.exited
+  const crashed = service.exited.then((code) => {
+    throw new Error(`The service ended by itself, with code ${code}.`)
+  })
+  const code = await Promise.race([exporter.exited, crashed])
   if (code !== 0) throw new Error(`The exporter ended with code ${code}; it says why above.`)
 }
 

@@ -21,7 +21,8 @@ const USAGE = `Usage: bun scripts/exporta.ts FILE.json FIGURA --api URL --bucket
   --region NAME       its region (or S3_REGION; else us-east-1)
   --rows-per-group N  rows of a row group of the file (else 122880)
   --zone NAME         time zone of times that come without one (else UTC)
-  --poll-ms N         wait so long at the most before asking again (else what Retry-After says)
+  --poll-ms N         never wait longer than this before asking for the status again
+                      (else as long as Retry-After says)
 
 Keys: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or what the AWS tools use.`
 
@@ -57,7 +58,8 @@ async function exportFile(
   const file = await step(
     '  to parquet',
     () => jsonToParquet({ json, parquet, columns, rowsPerGroup, zone }),
-    ({ rows, bytes, rowGroups }) => `${amount(rows)} rows, ${rowGroups} row groups, ${megabytes(bytes)}`,
+    ({ rows, bytes, rowGroups }) =>
+      `${amount(rows)} rows, ${rowGroups} row group${rowGroups === 1 ? '' : 's'}, ${size(bytes)}`,
   )
   if (file.unknown.length > 0)
     console.log(`  left out, since the figura has no such column: ${file.unknown.join(', ')}`)
@@ -140,6 +142,6 @@ function end(code: 0 | 2, text: string): never {
   process.exit(code)
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
+function size(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
 }

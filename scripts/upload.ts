@@ -71,5 +71,6 @@ function reason(error: unknown, endpoint: string | undefined): string {
   if (!(error instanceof Error)) return String(error)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
   const asked = endpoint ? `${endpoint} says` : 'AWS says'
-  return `${asked} ${code}: ${error.message} ${HINTS[code] ?? HINTS[error.name] ?? ''}`.trim()
+  const message = error.message.replace(/\.?$/, '.')
+  return `${asked} ${code}: ${message} ${HINTS[code] ?? HINTS[error.name] ?? ''}`.trim()
 }

@@ -46,9 +46,10 @@ function wrongField(error: ValidationError, field: string, path: string, value: 
   const known: Record<string, TSchema> = schema.properties ?? {}
   const found = described(value, error.type === 'query')
   if (path === '') return { field, found, expected: schema['x-expected'] ?? 'an object' }
-  const own = known[path.slice(1)]
+  const name = path.slice(1)
+  const own = Object.hasOwn(known, name) ? known[name] : undefined
   if (own) return { field, found, expected: own['x-expected'] ?? own.description ?? 'another value' }
-  const meant = nearest(path.slice(1).toLowerCase(), Object.keys(known))
+  const meant = nearest(name.toLowerCase(), Object.keys(known))
   const names = Object.keys(known).join(', ')
   return {
     field,

@@ -55,8 +55,10 @@ function knownError(error: unknown, { method, path, allow }: Asked): BulkError |
   if (error instanceof BulkError) return error
   if (error instanceof ParseError) return error.cause instanceof BulkError ? error.cause : brokenOff()
   // Elysia says 422 of an answer that does not fit its own schema too
-  if (error instanceof ValidationError) return error.type === 'response' ? undefined : invalidRequest(error)
-  if (error instanceof NotFoundError) {
+  if (error instanceof ValidationError && error.type === 'response') return undefined
+  if (error instanceof ValidationError && error.type !== 'params') return invalidRequest(error)
+  // a segment that cannot be decoded, such as %zz, is no text
+  if (error instanceof NotFoundError || error instanceof ValidationError) {
     const subject = `The address ${path}`
     return allow.length
       ? new BulkError('method_refused', { subject, found: method, expected: allow.join(' or ') }, { allow })

@@ -12,16 +12,15 @@ import { type TSchema, t } from 'elysia'
 
 export const JOB_ID = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
 
-export const FiguraParams = t.Object({
-  figura: t.String({ description: 'The name of the figura.', examples: ['fornecedores'] }),
-})
+export const FiguraName = t.String({ description: 'The name of the figura.', examples: ['fornecedores'] })
+
+export const FiguraParams = t.Object({ figura: FiguraName })
 
 export const JobParams = t.Object({
-  figura: FiguraParams.properties.figura,
+  figura: FiguraName,
   id: t.String({ description: 'The id that the PUT answered.', examples: [JOB_ID] }),
 })
 
-export const FiguraName = t.String({ description: 'The name of the figura.', examples: ['fornecedores'] })
 export const JobId = t.String({
   'x-format': 'uuid',
   description: 'A UUID of version 7: ids sort by time.',

@@ -64,7 +64,14 @@ type Digits = {
 function shapeOf(width: 2 | 4 | 8 | 16, scale: number): Shape {
   const whole = Math.ceil(({ 2: 5, 4: 10, 8: 19, 16: 39 }[width] - scale) / 4)
   const fraction = Math.ceil(scale / 4)
-  return { scale, whole, fraction, slots: whole + fraction, point: 10 ** scale, pad: 10 ** (fraction * 4 - scale) }
+  return {
+    scale,
+    whole,
+    fraction,
+    slots: whole + fraction,
+    point: 10 ** scale,
+    pad: 10 ** (fraction * 4 - scale),
+  }
 }
 
 function noDigits(rows: number, { slots }: Shape): Digits {
@@ -82,7 +89,13 @@ const SHORT_END = 2 ** 52
 const SHORT_SCALE_MAX = 12
 
 /** Answers whether any value is long. */
-function readLongs({ values }: Digits, { scale }: Shape, words: Int32Array, each: number, count: number): boolean {
+function readLongs(
+  { values }: Digits,
+  { scale }: Shape,
+  words: Int32Array,
+  each: number,
+  count: number,
+): boolean {
   let anyLong = false
   for (let i = 0; i < count; i++) {
     const at = i * each
@@ -201,7 +214,13 @@ function divideLimbs(count: number, divisor: number): number {
   return rest
 }
 
-function addSizes({ counts }: Digits, sizes: Int32Array, from: number, to: number, valid: Uint8Array | null): void {
+function addSizes(
+  { counts }: Digits,
+  sizes: Int32Array,
+  from: number,
+  to: number,
+  valid: Uint8Array | null,
+): void {
   for (let i = from; i < to; i++) {
     sizes[i]! += valid !== null && isNull(valid, i) ? -HEADER_BYTES : counts[i]! * 2
   }

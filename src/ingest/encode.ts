@@ -18,7 +18,10 @@ export type Nulls = { count: number; rows: number[] }
  */
 export function createEncoder(
   columns: { type: ColumnType; required?: boolean }[],
-  { frameBytes = 512 * 1024, copy = copyByLibc ?? copyByBindings }: { frameBytes?: number; copy?: CopyString } = {},
+  {
+    frameBytes = 512 * 1024,
+    copy = copyByLibc ?? copyByBindings,
+  }: { frameBytes?: number; copy?: CopyString } = {},
 ): Encoder {
   return new Encoder(columns, frameBytes, copy)
 }

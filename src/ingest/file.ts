@@ -47,18 +47,36 @@ export async function openFile(
     await fetchFooter(source, local, { footerBytes: bounds.footerBytes, signal })
     const shape = await asCorrupt(source, () => readShape(duckdb, path))
     const columns = fitOrRefuse(job.definition, shape.columns)
-    return { source, path, shape, columns, fetch: fetcher({ duckdb, local, shape }), [Symbol.asyncDispose]: local.dispose }
+    return {
+      source,
+      path,
+      shape,
+      columns,
+      fetch: fetcher({ duckdb, local, shape }),
+      [Symbol.asyncDispose]: local.dispose,
+    }
   } catch (error) {
     await local.dispose()
     throw error
   }
 }
 
-function fetcher({ duckdb, local, shape }: { duckdb: Duckdb; local: LocalFile; shape: FileShape }): OpenFile['fetch'] {
+function fetcher({
+  duckdb,
+  local,
+  shape,
+}: {
+  duckdb: Duckdb
+  local: LocalFile
+  shape: FileShape
+}): OpenFile['fetch'] {
   return async (rows, signal) => {
     const ranges = await chunkRanges(duckdb, local.path, { shape, ...rows })
     const inFile = ranges.map(({ start, end }) => ({ start, end: Math.min(end, local.bytes) }))
-    await local.fill(inFile.filter(({ start, end }) => start >= 0 && start < end), signal)
+    await local.fill(
+      inFile.filter(({ start, end }) => start >= 0 && start < end),
+      signal,
+    )
   }
 }
 
@@ -92,10 +110,13 @@ function isAboutFile(error: unknown): error is Error {
   return error instanceof Error && FILE_ERRORS.test(error.message)
 }
 
-const FILE_ERRORS = /^(IO|Invalid Input|Invalid|Serialization|Not implemented|Binder|Invalid type|Out of Range|TransactionContext) Error/i
+const FILE_ERRORS =
+  /^(IO|Invalid Input|Invalid|Serialization|Not implemented|Binder|Invalid type|Out of Range|TransactionContext) Error/i
 
 function corrupt(source: SourceFile, error: Error): BulkError {
-  const said = error.message.split('\n')[0]?.replace(/"[^"]*\/[^"]*"|'[^']*\/[^']*'|\/\S+\.parquet/g, 'the file')
+  const said = error.message
+    .split('\n')[0]
+    ?.replace(/"[^"]*\/[^"]*"|'[^']*\/[^']*'|\/\S+\.parquet/g, 'the file')
   return new BulkError(
     'file_corrupt',
     { subject: source.name, found: `that it cannot be read (${said})`, expected: 'a parquet file' },

@@ -8,7 +8,13 @@ export type Output = { bytes: Uint8Array<ArrayBuffer>; view: DataView<ArrayBuffe
  * Copies `length` bytes to `offset` of the output, from the pointer that the string_t in row `row` of `strings` holds.
  * The chunk that the pointer leads into must still be referenced.
  */
-export type CopyString = (output: Output, offset: number, strings: Uint32Array, row: number, length: number) => void
+export type CopyString = (
+  output: Output,
+  offset: number,
+  strings: Uint32Array,
+  row: number,
+  length: number,
+) => void
 
 export function createOutput(bytes: number): Output {
   const buffer = new Uint8Array(bytes)

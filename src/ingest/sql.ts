@@ -2,7 +2,8 @@ import type { ColumnType } from '../figura/types.ts'
 
 /** A name as an SQL identifier. Every name that comes from a figura or from a file goes through here. */
 export function quote(identifier: string): string {
-  if (identifier.includes('\0')) throw new Error(`An identifier with a NUL cannot be written in SQL: ${identifier}`)
+  if (identifier.includes('\0'))
+    throw new Error(`An identifier with a NUL cannot be written in SQL: ${identifier}`)
   return `"${identifier.replaceAll('"', '""')}"`
 }
 

@@ -64,7 +64,9 @@ async function runCheck(
   await file.fetch({ rowStart: 0, rowEnd: file.shape.rows, columns: names }, signal)
   const { shape, columns, path } = file
   const { rows } = shape
-  await asCorrupt(file.source, () => checkKeys(context.duckdb, path, { figura: job.definition, columns, rows }))
+  await asCorrupt(file.source, () =>
+    checkKeys(context.duckdb, path, { figura: job.definition, columns, rows }),
+  )
   report.info('stage', 'every key is there once', { ms: since(started), rows })
 }
 

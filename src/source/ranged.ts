@@ -66,11 +66,10 @@ export async function createLocalFile({
     await rm(path, { force: true })
   }
 
-  const local_ = { path, bytes: file.bytes, fill, take, dispose }
   try {
     await handle.truncate(file.bytes)
     await write(handle, [file.tail], file.tailStart)
-    return local_
+    return { path, bytes: file.bytes, fill, take, dispose }
   } catch (error) {
     await dispose()
     throw error

@@ -19,7 +19,8 @@ export async function ask(
     return await transport.get({ range, ifMatch, signal: either })
   } catch (error) {
     signal?.throwIfAborted()
-    if (error instanceof BulkError) throw error
+    // a mistake of ours or of a library is not the network's: it is told as what it is
+    if (error instanceof BulkError || error instanceof TypeError) throw error
     const found = silence.signal.aborted ? `no answer within ${limitMs} ms` : networkFault(error)
     throw unreachable(transport, found, 'an answer')
   } finally {
@@ -92,7 +93,7 @@ const PROGRESS_BYTES = 1024 * 1024
 function networkFault(error: unknown): string {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (code) return code
-  return error instanceof Error && /^no connection within/.test(error.message)
+  return error instanceof Error && error.message.startsWith('no connection within')
     ? error.message
     : 'a broken connection'
 }

@@ -29,7 +29,8 @@ function createClient(s3: S3Config, patience: Patience): S3Client {
   return new S3Client({
     endpoint: s3.endpoint,
     region: s3.region,
-    credentials: s3.credentials,
+    // a copy: the SDK writes into it, and the configuration is frozen
+    credentials: s3.credentials && { ...s3.credentials },
     forcePathStyle: s3.forcePathStyle,
     // servers that only speak like S3 do not know the checksums that the SDK asks for by itself since 3.729
     requestChecksumCalculation: 'WHEN_REQUIRED',

@@ -3,7 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNats } from '../../scripts/nats.ts'
 import { writeParquet } from '../support/parquet.ts'
-import { freshBucket, freshDatabase, freshFolder, freshStream, type FreshBucket, type FreshDatabase } from '../support/servers.ts'
+import {
+  freshBucket,
+  freshDatabase,
+  freshFolder,
+  freshStream,
+  type FreshBucket,
+  type FreshDatabase,
+} from '../support/servers.ts'
 import { startService, until } from '../support/service.ts'
 
 const folder = freshFolder()
@@ -23,10 +30,21 @@ afterAll(async () => {
 test('chunks of one job are done by two nodes', async () => {
   const url = await file('dois', 400_000, 20_480)
   const stream = freshStream()
-  const common = { databaseUrl: database.url, stream, figurasDir: figuras, env: { CHUNK_ROWS: '20480', WORKER_THREADS: '1' } }
+  const common = {
+    databaseUrl: database.url,
+    stream,
+    figurasDir: figuras,
+    env: { CHUNK_ROWS: '20480', WORKER_THREADS: '1' },
+  }
   await using api = await startService({ ...common, env: { ...common.env, ROLE: 'api' } })
-  await using first = await startService({ ...common, env: { ...common.env, ROLE: 'worker', NODE_NAME: 'node-a' } })
-  await using second = await startService({ ...common, env: { ...common.env, ROLE: 'worker', NODE_NAME: 'node-b' } })
+  await using first = await startService({
+    ...common,
+    env: { ...common.env, ROLE: 'worker', NODE_NAME: 'node-a' },
+  })
+  await using second = await startService({
+    ...common,
+    env: { ...common.env, ROLE: 'worker', NODE_NAME: 'node-b' },
+  })
   expect((await first.get('/livez')).status).toBe(200)
   expect((await second.get('/figuras')).status).toBe(404)
 
@@ -59,7 +77,10 @@ test('with NATS down a job is accepted, and it completes when NATS is back', asy
   expect(queued.body.status).toBe('enfileirado')
 
   nats = await startNats({ dir: join(folder.path, 'nats'), port: nats.port })
-  expect(await service.ended(String(accepted.body.status_url))).toMatchObject({ status: 'completo', stats: { inserted: 1000 } })
+  expect(await service.ended(String(accepted.body.status_url))).toMatchObject({
+    status: 'completo',
+    stats: { inserted: 1000 },
+  })
   await service.stop()
   await nats.stop()
 })
@@ -108,13 +129,20 @@ test('a worker process that is killed is started again, and its job is done by t
 
 test('a stop lets what is running finish, and leaves no process and no file behind', async () => {
   const url = await file('parado', 200_000, 20_480)
-  const service = await startService({ databaseUrl: database.url, stream: freshStream(), figurasDir: figuras })
+  const service = await startService({
+    databaseUrl: database.url,
+    stream: freshStream(),
+    figurasDir: figuras,
+  })
   const accepted = await service.put('/parado/_bulk', { url })
-  const pids = service.lines.filter((line) => line.message === 'worker threads are ready').map((line) => Number(line.pid))
+  const pids = service.lines
+    .filter((line) => line.message === 'worker threads are ready')
+    .map((line) => Number(line.pid))
   await service.stop()
   expect(service.lines.some((line) => line.message === 'draining')).toBe(true)
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow()
-  const [job] = await database.sql`select status, attempts from bulk.job where id = ${String(accepted.body.id)}`
+  const [job] =
+    await database.sql`select status, attempts from bulk.job where id = ${String(accepted.body.id)}`
   expect(['enfileirado', 'processando', 'completo']).toContain(String(job?.status))
   await service[Symbol.asyncDispose]()
 })
@@ -128,7 +156,8 @@ test('a wrong environment stops the start with every wrong variable named', asyn
   })
   const said = await new Response(child.stdout).text()
   expect(await child.exited).toBe(1)
-  for (const name of ['DATABASE_URL', 'NATS_URL', 'WORKER_THREADS', 'ROLE']) expect(said).toContain(`${name}: found`)
+  for (const name of ['DATABASE_URL', 'NATS_URL', 'WORKER_THREADS', 'ROLE'])
+    expect(said).toContain(`${name}: found`)
 })
 
 async function file(name: string, rows: number, rowGroupRows?: number): Promise<string> {

@@ -5,7 +5,14 @@ import fc from 'fast-check'
 import { parseFigura } from '../../src/figura/load.ts'
 import { compareTable } from '../support/compare.ts'
 import { writeParquet } from '../support/parquet.ts'
-import { freshBucket, freshDatabase, freshFolder, freshStream, type FreshBucket, type FreshDatabase } from '../support/servers.ts'
+import {
+  freshBucket,
+  freshDatabase,
+  freshFolder,
+  freshStream,
+  type FreshBucket,
+  type FreshDatabase,
+} from '../support/servers.ts'
 import { startService, type Service } from '../support/service.ts'
 
 const SEED = Number(process.env.SEED ?? 20261123)
@@ -15,56 +22,149 @@ const RUNS = Number(process.env.RUNS ?? 30)
 const TYPES: Record<string, { duck: string; edges: string[]; random: fc.Arbitrary<string> }> = {
   boolean: { duck: 'boolean', edges: ['true', 'false'], random: fc.boolean().map(String) },
   smallint: { duck: 'smallint', edges: ['-32768', '32767', '0'], random: whole(-32768n, 32767n) },
-  integer: { duck: 'integer', edges: ['-2147483648', '2147483647'], random: whole(-(2n ** 31n), 2n ** 31n - 1n) },
-  bigint: { duck: 'bigint', edges: ["'-9223372036854775808'", "'9223372036854775807'"], random: whole(-(2n ** 63n), 2n ** 63n - 1n) },
+  integer: {
+    duck: 'integer',
+    edges: ['-2147483648', '2147483647'],
+    random: whole(-(2n ** 31n), 2n ** 31n - 1n),
+  },
+  bigint: {
+    duck: 'bigint',
+    edges: ["'-9223372036854775808'", "'9223372036854775807'"],
+    random: whole(-(2n ** 63n), 2n ** 63n - 1n),
+  },
   real: {
     duck: 'float',
-    edges: ["'nan'", "'inf'", "'-inf'", "'3.4028235e38'", "'1.1754944e-38'", "'1e-45'", "'0'"],
+    edges: ["'-0'", "'nan'", "'inf'", "'-inf'", "'3.4028235e38'", "'1.1754944e-38'", "'1e-45'", "'0'"],
     random: fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => `'${value}'`),
   },
   'double precision': {
     duck: 'double',
-    edges: ["'nan'", "'inf'", "'-inf'", "'1.7976931348623157e308'", "'5e-324'", "'-0.1'"],
+    edges: ["'nan'", "'inf'", "'-inf'", "'-0'", "'1.7976931348623157e308'", "'5e-324'", "'-0.1'"],
     random: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => `'${value}'`),
   },
   'numeric(4,0)': { duck: 'decimal(4,0)', edges: ['9999', '-9999', '0'], random: whole(-9999n, 9999n) },
-  'numeric(15,2)': { duck: 'decimal(15,2)', edges: ["'9999999999999.99'", "'-0.01'", "'1000000.00'"], random: decimal(15, 2) },
-  'numeric(18,18)': { duck: 'decimal(18,18)', edges: ["'0.999999999999999999'", "'-0.000000000000000001'"], random: decimal(18, 18) },
+  'numeric(15,2)': {
+    duck: 'decimal(15,2)',
+    edges: ["'9999999999999.99'", "'-0.01'", "'1000000.00'"],
+    random: decimal(15, 2),
+  },
+  'numeric(18,18)': {
+    duck: 'decimal(18,18)',
+    edges: ["'0.999999999999999999'", "'-0.000000000000000001'"],
+    random: decimal(18, 18),
+  },
   'numeric(38,10)': {
     duck: 'decimal(38,10)',
-    edges: ["'9999999999999999999999999999.9999999999'", "'-9999999999999999999999999999.9999999999'", "'0.0000000001'", "'100000000'"],
+    edges: [
+      "'9999999999999999999999999999.9999999999'",
+      "'-9999999999999999999999999999.9999999999'",
+      "'0.0000000001'",
+      "'100000000'",
+    ],
     random: decimal(38, 10),
   },
   text: {
     duck: 'varchar',
-    edges: ["''", "'12 bytes ok.'", "'13 bytes here'", "'São Paulo 🙂'", "repeat('ç', 5000)", "E'\\n\\t\\\\'", "'\\N'"],
+    edges: [
+      "''",
+      "'12 bytes ok.'",
+      "'13 bytes here'",
+      "'São Paulo 🙂'",
+      "repeat('ç', 5000)",
+      "E'\\n\\t\\\\'",
+      "'\\N'",
+    ],
     random: fc.string({ unit: 'grapheme', maxLength: 60 }).map(literal),
   },
-  'varchar(8)': { duck: 'varchar', edges: ["''", "'12345678'", "'🙂🙂🙂🙂🙂🙂🙂🙂'"], random: fc.string({ unit: 'binary-ascii', maxLength: 8 }).map(literal) },
-  'char(3)': { duck: 'varchar', edges: ["''", "'a'", "'abc'", "'çãé'"], random: fc.constantFrom("'x'", "'SP'", "'MG '") },
+  'varchar(8)': {
+    duck: 'varchar',
+    edges: ["''", "'12345678'", "'🙂🙂🙂🙂🙂🙂🙂🙂'"],
+    random: fc.string({ unit: 'binary-ascii', maxLength: 8 }).map(literal),
+  },
+  'char(3)': {
+    duck: 'varchar',
+    edges: ["''", "'a'", "'abc'", "'çãé'"],
+    random: fc.constantFrom("'x'", "'SP'", "'MG '"),
+  },
   date: {
     duck: 'date',
-    edges: ["'infinity'", "'-infinity'", "'1969-12-31'", "'0001-01-01'", "'4713-01-01 (BC)'", "'0044-03-15 (BC)'", "'9999-12-31'"],
+    edges: [
+      "'infinity'",
+      "'-infinity'",
+      "'1969-12-31'",
+      "'0001-01-01'",
+      "'4713-01-01 (BC)'",
+      "'0044-03-15 (BC)'",
+      "'9999-12-31'",
+    ],
     random: fc.integer({ min: -700000, max: 2_000_000 }).map((days) => `(date '1970-01-01' + ${days})`),
   },
-  time: { duck: 'time', edges: ["'00:00:00'", "'23:59:59.999999'"], random: fc.integer({ min: 0, max: 86399 }).map((s) => `(time '00:00:00' + to_seconds(${s}))`) },
+  time: {
+    duck: 'time',
+    edges: ["'00:00:00'", "'23:59:59.999999'"],
+    random: fc.integer({ min: 0, max: 86399 }).map((s) => `(time '00:00:00' + to_seconds(${s}))`),
+  },
   timestamp: {
     duck: 'timestamp',
-    edges: ["'infinity'", "'-infinity'", "'1969-12-31 23:59:59.999999'", "'0001-01-01 00:00:00'", "'4713-01-01 (BC) 00:00:00'", "'2026-11-23 12:34:56.123456'"],
+    edges: [
+      "'infinity'",
+      "'-infinity'",
+      "'1969-12-31 23:59:59.999999'",
+      "'0001-01-01 00:00:00'",
+      "'4713-01-01 (BC) 00:00:00'",
+      "'2026-11-23 12:34:56.123456'",
+    ],
     random: micros().map((us) => `make_timestamp(${us})`),
   },
   timestamptz: {
     duck: 'timestamptz',
-    edges: ["'infinity'", "'-infinity'", "'1969-12-31 23:59:59.999999+00'", "'2026-11-23 12:34:56.123456-03'"],
+    edges: [
+      "'infinity'",
+      "'-infinity'",
+      "'1969-12-31 23:59:59.999999+00'",
+      "'2026-11-23 12:34:56.123456-03'",
+    ],
     random: micros().map((us) => `make_timestamp(${us})::timestamptz`),
   },
-  uuid: { duck: 'uuid', edges: ["'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"], random: fc.uuid().map((id) => `'${id}'`) },
-  bytea: { duck: 'blob', edges: ["''::blob", "'\\x00\\xFF'::blob"], random: fc.uint8Array({ maxLength: 40 }).map((bytes) => `unhex('${Buffer.from(bytes).toString('hex')}')`) },
-  jsonb: { duck: 'varchar', edges: [`'{}'`, `'null'`, `'[1, "é", {"a": null}]'`, `'"\\u00e9"'`.replace('\\u00e9', 'é')], random: fc.integer().map((value) => `'{"n": ${value}}'`) },
-  'text[]': { duck: 'varchar[]', edges: ['[]', '[null]', "['', 'a', '13 bytes here']"], random: fc.array(fc.string({ maxLength: 20, unit: 'binary-ascii' }).map(literal), { maxLength: 5 }).map((list) => `[${list.join(', ')}]`) },
-  'integer[]': { duck: 'integer[]', edges: ['[]', '[-2147483648, null, 2147483647]'], random: fc.array(fc.integer(), { maxLength: 6 }).map((list) => `[${list.join(', ')}]`) },
-  'numeric(10,2)[]': { duck: 'decimal(10,2)[]', edges: ['[]', "['99999999.99', null, '-0.01']"], random: fc.array(decimal(10, 2), { maxLength: 4 }).map((list) => `[${list.join(', ')}]`) },
-  'double precision[]': { duck: 'double[]', edges: ['[]', "['nan', 'inf', null]"], random: fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }).map(String), { maxLength: 4 }).map((list) => `[${list.join(', ')}]`) },
+  uuid: {
+    duck: 'uuid',
+    edges: ["'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"],
+    random: fc.uuid().map((id) => `'${id}'`),
+  },
+  bytea: {
+    duck: 'blob',
+    edges: ["''::blob", "'\\x00\\xFF'::blob"],
+    random: fc.uint8Array({ maxLength: 40 }).map((bytes) => `unhex('${Buffer.from(bytes).toString('hex')}')`),
+  },
+  jsonb: {
+    duck: 'varchar',
+    edges: [`'{}'`, `'null'`, `'[1, "é", {"a": null}]'`, `'"\\u00e9"'`.replace('\\u00e9', 'é')],
+    random: fc.integer().map((value) => `'{"n": ${value}}'`),
+  },
+  'text[]': {
+    duck: 'varchar[]',
+    edges: ['[]', '[null]', "['', 'a', '13 bytes here']"],
+    random: fc
+      .array(fc.string({ maxLength: 20, unit: 'binary-ascii' }).map(literal), { maxLength: 5 })
+      .map((list) => `[${list.join(', ')}]`),
+  },
+  'integer[]': {
+    duck: 'integer[]',
+    edges: ['[]', '[-2147483648, null, 2147483647]'],
+    random: fc.array(fc.integer(), { maxLength: 6 }).map((list) => `[${list.join(', ')}]`),
+  },
+  'numeric(10,2)[]': {
+    duck: 'decimal(10,2)[]',
+    edges: ['[]', "['99999999.99', null, '-0.01']"],
+    random: fc.array(decimal(10, 2), { maxLength: 4 }).map((list) => `[${list.join(', ')}]`),
+  },
+  'double precision[]': {
+    duck: 'double[]',
+    edges: ['[]', "['nan', 'inf', null]"],
+    random: fc
+      .array(fc.double({ noNaN: true, noDefaultInfinity: true }).map(String), { maxLength: 4 })
+      .map((list) => `[${list.join(', ')}]`),
+  },
 }
 
 const folder = freshFolder()
@@ -87,71 +187,89 @@ afterAll(async () => {
 /** A column and its values, some of them edges, some null. */
 const column = fc.constantFrom(...Object.keys(TYPES)).chain((type) => {
   const { edges, random, duck } = TYPES[type] ?? { edges: [], random: fc.constant('null'), duck: '' }
-  const value = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...edges) }, { weight: 4, arbitrary: random }, fc.constant('null'))
-  return fc.record({ type: fc.constant(type), duck: fc.constant(duck), values: fc.array(value, { minLength: 3, maxLength: 12 }) })
+  const value = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...edges) },
+    { weight: 4, arbitrary: random },
+    fc.constant('null'),
+  )
+  return fc.record({
+    type: fc.constant(type),
+    duck: fc.constant(duck),
+    values: fc.array(value, { minLength: 3, maxLength: 12 }),
+  })
 })
 
-test(
-  'random schemas with random values of every type, edges included, arrive as DuckDB reads them',
-  async () => {
-    let run = 0
-    const seen = new Set<string>()
-    await fc.assert(
-      fc.asyncProperty(fc.array(column, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 6000 }), async (columns, rows) => {
+test('random schemas with random values of every type, edges included, arrive as DuckDB reads them', async () => {
+  let run = 0
+  const seen = new Set<string>()
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(column, { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1, max: 6000 }),
+      async (columns, rows) => {
         const name = `sorte_${run++}`
         for (const { type } of columns) seen.add(type)
-        const figura = writeFigura(name, columns.map(({ type }) => type))
+        const figura = writeFigura(
+          name,
+          columns.map(({ type }) => type),
+        )
         const file = join(folder.path, `${name}.parquet`)
         // each column takes its values in turn; their numbers differ, so that the rows do
         const values = columns.map(
-          ({ duck, values }, at) => `([${values.map((value) => `(${value})::${duck}`).join(', ')}])[1 + (i % ${values.length})::int] as c${at}`,
+          ({ duck, values }, at) =>
+            `([${values.map((value) => `(${value})::${duck}`).join(', ')}])[1 + (i % ${values.length})::int] as c${at}`,
         )
-        await writeParquet(file, `select i as id, ${values.join(', ')} from range(${rows}) t(i)`, { rowGroupRows: 2048 })
+        await writeParquet(file, `select i as id, ${values.join(', ')} from range(${rows}) t(i)`, {
+          rowGroupRows: 2048,
+        })
         await bucket.put(`${name}.parquet`, { file })
         const job = await service.load(name, bucket.url(`${name}.parquet`))
         expect(job).toMatchObject({ status: 'completo', error: null, stats: { read: rows, inserted: rows } })
-        expect(await compareTable(database.sql, figura, { file, folder: folder.path })).toEqual({ rows, onlyInFile: [], onlyInTable: [] })
-      }),
-      { seed: SEED, numRuns: RUNS, endOnFailure: true },
-    )
-    expect([...seen].sort()).toEqual(Object.keys(TYPES).sort())
-  },
-  240_000,
-)
+        expect(await compareTable(database.sql, figura, { file, folder: folder.path })).toEqual({
+          rows,
+          onlyInFile: [],
+          onlyInTable: [],
+          different: [],
+        })
+      },
+    ),
+    { seed: SEED, numRuns: RUNS, endOnFailure: true },
+  )
+  expect([...seen].sort()).toEqual(Object.keys(TYPES).sort())
+}, 240_000)
 
-test(
-  'a value that PostgreSQL cannot hold ends the job in erro, naming the column and the row, wherever it stands',
-  async () => {
-    const bad = [
-      { type: 'text', duck: 'varchar', value: `'a' || chr(0)` },
-      { type: 'varchar(3)', duck: 'varchar', value: `'abcd'` },
-      { type: 'char(2)', duck: 'varchar', value: `'abc'` },
-      { type: 'uuid', duck: 'varchar', value: `'no uuid'` },
-      { type: 'jsonb', duck: 'varchar', value: `'{'` },
-      { type: 'date', duck: 'date', value: `date '5000-01-01 (BC)'` },
-      { type: 'timestamp', duck: 'timestamp', value: `timestamp '5000-01-01 (BC) 00:00:00'` },
-      { type: 'text[]', duck: 'varchar[]', value: `['ok', chr(0)]` },
-    ]
-    for (const [at, { type, duck, value }] of bad.entries()) {
-      await fc.assert(
-        fc.asyncProperty(fc.integer({ min: 0, max: 5999 }), async (row) => {
-          const name = `mau_${at}_${row}`
-          writeFigura(name, [type])
-          const file = join(folder.path, `${name}.parquet`)
-          const select = `select i as id, case when i = ${row} then (${value})::${duck} end as c0 from range(6000) t(i)`
-          await writeParquet(file, select, { rowGroupRows: 2048 })
-          await bucket.put(`${name}.parquet`, { file })
-          const job = await service.load(name, bucket.url(`${name}.parquet`))
-          expect(job).toMatchObject({ status: 'erro', error: { code: 'value_refused', values: [{ column: 'c0', count: 1, first_row: row + 1 }] } })
-          const [table] = await database.sql`select count(*)::int as rows from ${database.sql(name)}`
-          expect(table?.rows).toBe(0)
-        }),
-        { seed: SEED, numRuns: 2 },
-      )
-    }
-  },
-  120_000,
-)
+test('a value that PostgreSQL cannot hold ends the job in erro, naming the column and the row, wherever it stands', async () => {
+  const bad = [
+    { type: 'text', duck: 'varchar', value: `'a' || chr(0)` },
+    { type: 'varchar(3)', duck: 'varchar', value: `'abcd'` },
+    { type: 'char(2)', duck: 'varchar', value: `'abc'` },
+    { type: 'uuid', duck: 'varchar', value: `'no uuid'` },
+    { type: 'jsonb', duck: 'varchar', value: `'{'` },
+    { type: 'date', duck: 'date', value: `date '5000-01-01 (BC)'` },
+    { type: 'timestamp', duck: 'timestamp', value: `timestamp '5000-01-01 (BC) 00:00:00'` },
+    { type: 'text[]', duck: 'varchar[]', value: `['ok', chr(0)]` },
+  ]
+  for (const [at, { type, duck, value }] of bad.entries()) {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 5999 }), async (row) => {
+        const name = `mau_${at}_${row}`
+        writeFigura(name, [type])
+        const file = join(folder.path, `${name}.parquet`)
+        const select = `select i as id, case when i = ${row} then (${value})::${duck} end as c0 from range(6000) t(i)`
+        await writeParquet(file, select, { rowGroupRows: 2048 })
+        await bucket.put(`${name}.parquet`, { file })
+        const job = await service.load(name, bucket.url(`${name}.parquet`))
+        expect(job).toMatchObject({
+          status: 'erro',
+          error: { code: 'value_refused', values: [{ column: 'c0', count: 1, first_row: row + 1 }] },
+        })
+        const [table] = await database.sql`select count(*)::int as rows from ${database.sql(name)}`
+        expect(table?.rows).toBe(0)
+      }),
+      { seed: SEED, numRuns: 2 },
+    )
+  }
+}, 120_000)
 
 function writeFigura(name: string, types: string[]) {
   const columns = types.map((type, at) => `  c${at}: { type: '${type}' }`).join('\n')

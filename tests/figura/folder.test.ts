@@ -78,9 +78,9 @@ describe('the folder of figuras', () => {
       return figuras.get('lojas')
     }
     const before = await stable()
-    expect(figuras.list()[0]).toBe(before!)
+    expect(figuras.list()[0] === before).toBeTrue()
     write('lojas', FORNECEDORES.replace('Cadastro', 'Registro'))
-    expect(figuras.get('lojas')).not.toBe(before!)
+    expect(figuras.get('lojas') === before).toBeFalse()
   })
 
   test('lists files that were probably meant as figuras, with what is wrong with their names', () => {

@@ -7,11 +7,23 @@ import { smallFigura } from '../support/figuras.ts'
 /** For each type of a figura: the types of a file that fit it, and some that must not. */
 const MATRIX: Record<string, { fits: string[]; refused: string[] }> = {
   boolean: { fits: ['BOOLEAN'], refused: ['TINYINT', 'VARCHAR'] },
-  smallint: { fits: ['TINYINT', 'UTINYINT', 'SMALLINT', 'DECIMAL(4,0)'], refused: ['USMALLINT', 'INTEGER', 'DECIMAL(5,0)'] },
-  integer: { fits: ['SMALLINT', 'USMALLINT', 'INTEGER', 'DECIMAL(9,0)'], refused: ['UINTEGER', 'BIGINT', 'DOUBLE'] },
-  bigint: { fits: ['INTEGER', 'UINTEGER', 'BIGINT', 'DECIMAL(18,0)'], refused: ['UBIGINT', 'HUGEINT', 'DECIMAL(18,1)'] },
+  smallint: {
+    fits: ['TINYINT', 'UTINYINT', 'SMALLINT', 'DECIMAL(4,0)'],
+    refused: ['USMALLINT', 'INTEGER', 'DECIMAL(5,0)'],
+  },
+  integer: {
+    fits: ['SMALLINT', 'USMALLINT', 'INTEGER', 'DECIMAL(9,0)'],
+    refused: ['UINTEGER', 'BIGINT', 'DOUBLE'],
+  },
+  bigint: {
+    fits: ['INTEGER', 'UINTEGER', 'BIGINT', 'DECIMAL(18,0)'],
+    refused: ['UBIGINT', 'HUGEINT', 'DECIMAL(18,1)'],
+  },
   real: { fits: ['FLOAT', 'SMALLINT', 'USMALLINT'], refused: ['DOUBLE', 'INTEGER'] },
-  'double precision': { fits: ['DOUBLE', 'FLOAT', 'INTEGER', 'UINTEGER'], refused: ['BIGINT', 'DECIMAL(10,2)'] },
+  'double precision': {
+    fits: ['DOUBLE', 'FLOAT', 'INTEGER', 'UINTEGER'],
+    refused: ['BIGINT', 'DECIMAL(10,2)'],
+  },
   'numeric(15,2)': {
     fits: ['DECIMAL(15,2)', 'DECIMAL(10,0)', 'DECIMAL(14,1)', 'INTEGER'],
     refused: ['DECIMAL(15,3)', 'DECIMAL(15,1)', 'BIGINT', 'DOUBLE'],
@@ -22,11 +34,20 @@ const MATRIX: Record<string, { fits: string[]; refused: string[] }> = {
   'char(2)': { fits: ['VARCHAR'], refused: ['INTEGER'] },
   date: { fits: ['DATE'], refused: ['TIMESTAMP', 'VARCHAR'] },
   time: { fits: ['TIME', 'TIME_NS'], refused: ['TIMESTAMP', 'TIME WITH TIME ZONE'] },
-  timestamp: { fits: ['TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE'], refused: ['TIMESTAMP WITH TIME ZONE'] },
-  timestamptz: { fits: ['TIMESTAMP WITH TIME ZONE', 'TIMESTAMP', 'TIMESTAMP_NS'], refused: ['DATE', 'VARCHAR'] },
+  timestamp: {
+    fits: ['TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE'],
+    refused: ['TIMESTAMP WITH TIME ZONE'],
+  },
+  timestamptz: {
+    fits: ['TIMESTAMP WITH TIME ZONE', 'TIMESTAMP', 'TIMESTAMP_NS'],
+    refused: ['DATE', 'VARCHAR'],
+  },
   uuid: { fits: ['UUID', 'VARCHAR'], refused: ['BLOB'] },
   bytea: { fits: ['BLOB'], refused: ['VARCHAR'] },
-  jsonb: { fits: ['VARCHAR', 'JSON', 'STRUCT(a INTEGER)', 'MAP(VARCHAR, INTEGER)', 'INTEGER[]'], refused: ['INTEGER', 'BLOB'] },
+  jsonb: {
+    fits: ['VARCHAR', 'JSON', 'STRUCT(a INTEGER)', 'MAP(VARCHAR, INTEGER)', 'INTEGER[]'],
+    refused: ['INTEGER', 'BLOB'],
+  },
   'text[]': { fits: ['VARCHAR[]', 'VARCHAR[3]'], refused: ['VARCHAR', 'INTEGER[]', 'VARCHAR[][]'] },
   'bigint[]': { fits: ['BIGINT[]', 'INTEGER[]'], refused: ['UBIGINT[]', 'DOUBLE[]'] },
   'numeric(10,2)[]': { fits: ['DECIMAL(10,2)[]', 'SMALLINT[]'], refused: ['DECIMAL(10,3)[]'] },
@@ -44,8 +65,12 @@ describe.each(Object.entries(MATRIX))('a column of %s', (type, { fits, refused }
 })
 
 test('what a refused type would need is named', () => {
-  expect(fit('integer', 'BIGINT').differences[0]?.fix).toBe('write it as INTEGER, or declare the column as bigint')
-  expect(fit('numeric(15,2)', 'DECIMAL(18,4)').differences[0]?.fix).toEndWith('declare the column as numeric(18,4)')
+  expect(fit('integer', 'BIGINT').differences[0]?.fix).toBe(
+    'write it as INTEGER, or declare the column as bigint',
+  )
+  expect(fit('numeric(15,2)', 'DECIMAL(18,4)').differences[0]?.fix).toEndWith(
+    'declare the column as numeric(18,4)',
+  )
 })
 
 test('the same type is read as it is; another one by a cast', () => {
@@ -78,7 +103,10 @@ test('all differences come at once', () => {
     { name: 'id', type: 'VARCHAR' },
     { name: 'nome', type: 'INTEGER' },
   ]
-  expect(fitColumns(smallFigura(), file).differences.map((difference) => difference.column)).toEqual(['id', 'nome'])
+  expect(fitColumns(smallFigura(), file).differences.map((difference) => difference.column)).toEqual([
+    'id',
+    'nome',
+  ])
 })
 
 test('a name that holds SQL is quoted', () => {

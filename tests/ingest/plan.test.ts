@@ -43,7 +43,8 @@ describe('a file is cut', () => {
   })
 
   test('with a look at the keys first, and one at the digest where one was announced', () => {
-    const kinds = (sha256: string | null) => cutChunks(shape([5]), { sha256, bounds }).map((chunk) => chunk.kind)
+    const kinds = (sha256: string | null) =>
+      cutChunks(shape([5]), { sha256, bounds }).map((chunk) => chunk.kind)
     expect(kinds(null)).toEqual(['keys', 'rows'])
     expect(kinds('ab')).toEqual(['keys', 'digest', 'rows'])
   })
@@ -66,14 +67,22 @@ describe('a file is cut', () => {
 })
 
 test('a file with too many rows is refused by its footer', () => {
-  const plan = () => planFile(shape([600, 600]), { figura: smallFigura(), sha256: null, bounds: { ...bounds, fileRows: 1000 } })
+  const plan = () =>
+    planFile(shape([600, 600]), {
+      figura: smallFigura(),
+      sha256: null,
+      bounds: { ...bounds, fileRows: 1000 },
+    })
   expect(plan).toThrow(BulkError)
   expect(plan).toThrow('found 1200 rows, expected at most 1000')
 })
 
 test('a file that does not fit is refused with every difference', () => {
   try {
-    planFile({ ...shape([1]), columns: [{ name: 'nome', type: 'DATE' }] }, { figura: smallFigura(), sha256: null, bounds })
+    planFile(
+      { ...shape([1]), columns: [{ name: 'nome', type: 'DATE' }] },
+      { figura: smallFigura(), sha256: null, bounds },
+    )
     throw new Error('it was planned')
   } catch (error) {
     if (!(error instanceof BulkError)) throw error

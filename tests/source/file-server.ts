@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BulkError } from '../../src/errors.ts'
-import { openSource, type OpenOptions, type SourceFile } from '../../src/source/source.ts'
+import { openSource, type OpenOptions, type Range, type SourceFile } from '../../src/source/source.ts'
 
 export type Asked = { method: string; url: string; range: string; ifMatch: string; encoding: string }
 
@@ -85,6 +85,11 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8A
   return new Uint8Array(Buffer.concat(parts))
 }
 
+/** One range, as a local file is filled with. */
+export function span(start: number, end: number): Range[] {
+  return [{ start, end }]
+}
+
 /** Writes a body no faster than it is taken, and tells how much was written. */
 export function pour(response: ServerResponse, content: Uint8Array, written: (bytes: number) => void): void {
   let at = 0
@@ -105,13 +110,19 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(5)
 }
 
+/** The error that a promise is rejected with. */
+export async function thrown(promise: Promise<unknown>): Promise<Error> {
+  const error = await promise.then(
+    () => new Error('nothing was thrown'),
+    (reason: unknown) => reason,
+  )
+  return error instanceof Error ? error : new Error(String(error))
+}
+
 /** The BulkError that a promise is rejected with; it shows no secret. */
 export async function failure(promise: Promise<unknown>): Promise<BulkError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof BulkError)) throw error ?? new Error('nothing failed')
+  const error = await thrown(promise)
+  if (!(error instanceof BulkError)) throw error
   expect(JSON.stringify(error.problem()) + Bun.inspect(error)).not.toContain(SECRET)
   return error
 }

@@ -7,7 +7,7 @@ import { fetchFooter } from '../../src/source/footer.ts'
 import { createLocalFile } from '../../src/source/ranged.ts'
 import type { Range } from '../../src/source/source.ts'
 import { duck, rowsOf, writeParquet } from '../support/parquet.ts'
-import { bytesOf, failure, type Lie, open, serveFile } from './file-server.ts'
+import { bytesOf, failure, type Lie, open, serveFile, span } from './file-server.ts'
 
 let dir: string
 beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'footer-'))))
@@ -24,7 +24,7 @@ describe('the footer of a parquet file', () => {
     const { range, ranges, local } = await footerOf(withFooter(5000, 3000))
     expect(range).toEqual({ start: 5004, end: 8012 })
     expect(ranges).toEqual(['bytes=-1000', 'bytes=5004-7011'])
-    expect(local.subarray(5004)).toEqual(withFooter(5000, 3000).subarray(5004))
+    expect(Buffer.compare(local.subarray(5004), withFooter(5000, 3000).subarray(5004))).toBe(0)
   })
 
   test('is found in a file that comes without ranges', async () => {
@@ -33,7 +33,7 @@ describe('the footer of a parquet file', () => {
       lie: (_, response) => response.writeHead(200, { 'Content-Length': content.length }).end(content),
     })
     expect(range).toEqual({ start: 5004, end: 5612 })
-    expect(local).toEqual(content)
+    expect(Buffer.compare(local, content)).toBe(0)
     expect(ranges).toEqual(['bytes=-1000', ''])
   })
 
@@ -47,6 +47,7 @@ describe('the footer of a parquet file', () => {
   test.each([
     ['larger than the file', withLength(withFooter(5000, 600), 0xffff_ffff)],
     ['that begins within the magic', withLength(withFooter(0, 100), 101)],
+    ['that has no room', text('PAR1PAR1')],
     ['that is missing', withFooter(5000, 600).subarray(0, 3000)],
   ])('%s makes the file a damaged one', async (_, content) => {
     expect((await failure(footerOf(content))).code).toBe('file_corrupt')
@@ -67,7 +68,6 @@ describe('the footer of a parquet file', () => {
       /found an encrypted parquet file.*without encryption/,
     ],
     ['nothing', new Uint8Array(), /found an empty file/],
-    ['a few bytes', text('PAR1PAR1'), /found a file of 8 bytes/],
     [
       'anything else',
       bytesOf(3000),
@@ -98,7 +98,7 @@ test('DuckDB reads one row group from a file that holds only that and the footer
        sum(total_compressed_size) as bytes from parquet_metadata('${local.path}') group by 1 order by 1`,
   )
   const [start, bytes] = [Number(groups[3]?.start), Number(groups[3]?.bytes)]
-  await local.fill([{ start, end: start + bytes }])
+  await local.fill(span(start, start + bytes))
   const where = `where file_row_number between 61440 and 81919`
   const read = (from: string) =>
     rowsOf(connection, `select * from read_parquet('${from}', file_row_number = true) ${where} order by id`)

@@ -1,49 +1,45 @@
 import { describe, expect, test } from 'bun:test'
 import { checkedLookup, isAllowed } from '../../src/source/network.ts'
+import { thrown } from './file-server.ts'
 
 /** The kinds that proxies against request forgery refuse, after the tests of Stripe's Smokescreen and of OWASP. */
 const INSIDE = [
-  ...[
-    '10.0.0.1',
-    '172.16.0.1',
-    '192.168.1.1',
-    '100.64.0.1',
-    '169.254.169.254',
-    '127.0.0.1',
-    '127.8.8.8',
-    '0.0.0.0',
-  ],
-  ...[
-    '192.0.0.1',
-    '192.0.2.1',
-    '198.18.0.1',
-    '198.51.100.1',
-    '203.0.113.1',
-    '224.0.0.1',
-    '240.0.0.1',
-    '255.255.255.255',
-  ],
-  ...[
-    '::',
-    '::1',
-    '::7f00:1',
-    '::ffff:127.0.0.1',
-    '::ffff:169.254.169.254',
-    '::ffff:a9fe:a9fe',
-    '64:ff9b::7f00:1',
-  ],
-  ...[
-    '2002:7f00:1::',
-    '2001::1',
-    '2001:db8::1',
-    'fe80::1',
-    'fc00::1',
-    'fd00:ec2::254',
-    'fec0::1',
-    'ff02::1',
-    '4000::1',
-  ],
-  ...['', 'localhost', '1.2.3.4.5', '::g'],
+  '10.0.0.1',
+  '172.16.0.1',
+  '192.168.1.1',
+  '100.64.0.1',
+  '169.254.169.254',
+  '127.0.0.1',
+  '127.8.8.8',
+  '0.0.0.0',
+  '192.0.0.1',
+  '192.0.2.1',
+  '198.18.0.1',
+  '198.51.100.1',
+  '203.0.113.1',
+  '224.0.0.1',
+  '240.0.0.1',
+  '255.255.255.255',
+  '::',
+  '::1',
+  '::7f00:1',
+  '::ffff:127.0.0.1',
+  '::ffff:169.254.169.254',
+  '::ffff:a9fe:a9fe',
+  '64:ff9b::7f00:1',
+  '2002:7f00:1::',
+  '2001::1',
+  '2001:db8::1',
+  'fe80::1',
+  'fc00::1',
+  'fd00:ec2::254',
+  'fec0::1',
+  'ff02::1',
+  '4000::1',
+  '',
+  'localhost',
+  '1.2.3.4.5',
+  '::g',
 ]
 
 describe('a connection', () => {
@@ -80,19 +76,19 @@ describe('the look-up of a name', () => {
 
   test('fails when a single one of the addresses is not public', async () => {
     for (const all of [true, false]) {
-      await expect(looked('intern.example', false, ['8.8.8.8', '10.0.0.1'], all)).rejects.toThrow(
+      expect((await thrown(looked('intern.example', false, ['8.8.8.8', '10.0.0.1'], all))).message).toContain(
         'host intern.example: found the address 10.0.0.1, expected public addresses only',
       )
     }
   })
 
   test('fails when there is none', async () => {
-    await expect(looked('h', false, [])).rejects.toThrow('found the address no address')
-    await expect(looked('h', false, new Error('ENOTFOUND'))).rejects.toThrow('ENOTFOUND')
+    expect((await thrown(looked('h', false, []))).message).toContain('found the address no address')
+    expect((await thrown(looked('h', false, new Error('ENOTFOUND')))).message).toContain('ENOTFOUND')
   })
 
   test('of this machine fails, unless the host was admitted as loopback', async () => {
-    await expect(resolved('localhost', false)).rejects.toThrow('expected public addresses only')
+    expect((await thrown(resolved('localhost', false))).message).toContain('expected public addresses only')
     expect(await resolved('localhost', true)).toBeOneOf(['127.0.0.1', '::1'])
   })
 })

@@ -8,6 +8,7 @@ import {
   pour,
   SECRET,
   serveFile,
+  thrown,
   until,
   WAYS,
 } from './file-server.ts'
@@ -47,8 +48,8 @@ describe.each(WAYS)('%s', (_, urlOf) => {
   test('refuses a range that the file has not', async () => {
     await using server = await serveFile(bytesOf(10))
     const file = await open(server, urlOf(server))
-    await expect(collect(file.read(0, 11))).rejects.toThrow(RangeError)
-    await expect(collect(file.read(5, 4))).rejects.toThrow(RangeError)
+    expect(await thrown(collect(file.read(0, 11)))).toBeInstanceOf(RangeError)
+    expect(await thrown(collect(file.read(5, 4)))).toBeInstanceOf(RangeError)
   })
 
   test('may have no ranges: a large file is then streamed, and never held in memory', async () => {
@@ -67,7 +68,7 @@ describe.each(WAYS)('%s', (_, urlOf) => {
     expect(sent).toBeLessThan(content.length)
     expect(Bun.hash(await collect(file.stream()))).toBe(Bun.hash(content))
     expect(server.ranges()).toEqual(['bytes=-1000', ''])
-    await expect(collect(file.read(0, 10))).rejects.toThrow('read by stream()')
+    expect((await thrown(collect(file.read(0, 10)))).message).toContain('read by stream()')
   })
 
   test('may have no ranges: a small file is there after one request all the same', async () => {
@@ -187,8 +188,8 @@ describe.each(WAYS)('%s', (_, urlOf) => {
   test('is given up when the signal says so, with its reason', async () => {
     const stop = new AbortController()
     await using server = await serveFile(bytesOf(10), { lie: () => stop.abort(new Error('enough')) })
-    await expect(open(server, urlOf(server), { signal: stop.signal })).rejects.toThrow('enough')
-    await expect(open(server, urlOf(server), { signal: stop.signal })).rejects.toThrow('enough')
+    expect((await thrown(open(server, urlOf(server), { signal: stop.signal }))).message).toContain('enough')
+    expect((await thrown(open(server, urlOf(server), { signal: stop.signal }))).message).toContain('enough')
     expect(server.asked).toHaveLength(1)
   })
 

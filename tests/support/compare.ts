@@ -6,13 +6,14 @@ import { duck, rowsOf } from './parquet.ts'
 
 /**
  * Compares a table with DuckDB's own reading of the file, value by value: each side puts a row into one text that both
- * spell alike (bits of floats, microseconds, hex of bytes), and EXCEPT is asked both ways. `rows` are the table's.
+ * spell alike (bits of floats, microseconds, hex of bytes), and EXCEPT is asked both ways. `rows` are the table's;
+ * `different` names the columns of the first row that differs.
  */
 export async function compareTable(
   sql: postgres.Sql,
   figura: Figura,
   { file, folder }: { file: string; folder: string },
-): Promise<{ rows: number; onlyInFile: unknown[]; onlyInTable: unknown[] }> {
+): Promise<{ rows: number; onlyInFile: unknown[]; onlyInTable: unknown[]; different: unknown[] }> {
   const { columns, table } = figura
   const inTable = columns.map((column) => `coalesce(${postgresText(`"${column.name}"`, column.type)}, '~')`)
   const csv = join(folder, `${figura.name}-${crypto.randomUUID()}.csv`)
@@ -34,10 +35,38 @@ export async function compareTable(
     create or replace temp table in_file as
     select md5(concat_ws('|', ${inFile.join(', ')})) as hash, "${figura.key[0]}"::varchar as key from read_parquet('${file}')`)
   const [count] = await rowsOf(connection, `select count(*) as rows from in_table`)
-  const onlyInFile = await rowsOf(connection, `select hash, key from in_file except all select hash, key from in_table limit 5`)
-  const onlyInTable = await rowsOf(connection, `select hash, key from in_table except all select hash, key from in_file limit 5`)
+  const onlyInFile = await rowsOf(
+    connection,
+    `select hash, key from in_file except all select hash, key from in_table limit 5`,
+  )
+  const onlyInTable = await rowsOf(
+    connection,
+    `select hash, key from in_table except all select hash, key from in_file limit 5`,
+  )
+  const key = onlyInFile[0]?.key ?? onlyInTable[0]?.key
+  if (key !== undefined) {
+    const list = (texts: string[]) =>
+      columns.map((column, at) => `${texts[at]} as "${column.name}"`).join(', ')
+    const [there] = await sql.unsafe(
+      `select ${list(inTable)} from "${table.schema}"."${table.name}" where "${figura.key[0]}" = ${key}`,
+    )
+    const [here] = await rowsOf(
+      connection,
+      `select ${list(inFile)} from read_parquet('${file}') where "${figura.key[0]}" = ${key}`,
+    )
+    const different = columns.filter(({ name }) => there?.[name] !== here?.[name])
+    const shown = different.map(({ name, type }) => ({
+      key,
+      name,
+      type,
+      file: here?.[name],
+      table: there?.[name],
+    }))
+    connection.closeSync()
+    return { rows: Number(count?.rows), onlyInFile, onlyInTable, different: shown }
+  }
   connection.closeSync()
-  return { rows: Number(count?.rows), onlyInFile, onlyInTable }
+  return { rows: Number(count?.rows), onlyInFile, onlyInTable, different: [] }
 }
 
 function postgresText(value: string, type: ColumnType): string {
@@ -96,7 +125,8 @@ function duckText(value: string, type: ColumnType): string {
       return `case when ${value} is null then null else
         '[' || array_to_string(list_transform(${value}, e -> coalesce(${duckText('e', type.of)}, '~')), ',') || ']' end`
     case 'numeric':
-      return `(${value}::decimal(${type.precision}, ${type.scale}))::varchar`
+      // DuckDB leaves out the zero before the point where precision and scale are equal
+      return `regexp_replace((${value}::decimal(${type.precision}, ${type.scale}))::varchar, '^(-?)\\.', '\\10.')`
     default:
       return `${value}::varchar`
   }

@@ -16,7 +16,11 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
 }
 
 /** Writes the rows of a query as a parquet file. DuckDB rounds the size of a row group up to a multiple of 2,048. */
-export async function writeParquet(path: string, select: string, options: { rowGroupRows?: number } = {}): Promise<void> {
+export async function writeParquet(
+  path: string,
+  select: string,
+  options: { rowGroupRows?: number } = {},
+): Promise<void> {
   const connection = await duck()
   const size = options.rowGroupRows ? `, row_group_size ${options.rowGroupRows}` : ''
   await connection.run(`copy (${select}) to '${path}' (format parquet, compression zstd${size})`)

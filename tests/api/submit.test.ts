@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { type Api, BODY_BYTES, figuraText, startApi } from './api.ts'
+
+const URL = 's3://arquivos/coisas/a.parquet'
+const LONG = `s3://a/${'b'.repeat(8192)}`
+
+let api: Api
+beforeAll(async () => {
+  api = await startApi()
+})
+beforeEach(() => api.reset())
+afterAll(() => api[Symbol.asyncDispose]())
+
+describe('a file that is sent', () => {
+  test('is accepted with an id of version 7 and the address of its status', async () => {
+    const { status, headers, body } = await api.put('coisas', { url: URL })
+    expect(status).toBe(202)
+    expect(body.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    const statusUrl = `/coisas/_bulk/status/${body.id}`
+    expect(body).toEqual({ id: body.id, figura: 'coisas', status: 'enfileirado', status_url: statusUrl })
+    expect(headers.get('location')).toBe(statusUrl)
+    expect(headers.get('retry-after')).toBe('1')
+    expect((await api.ask(statusUrl)).body).toMatchObject({ id: body.id, status: 'enfileirado' })
+  })
+
+  test('is a committed row when the queue is told of it', async () => {
+    const rows: unknown[] = []
+    const told = new Promise<void>((resolve, reject) => {
+      api.onAccepted = (job) => {
+        // another connection sees the row, so it is committed
+        api.sql`select figura, ring from bulk.job where id = ${job.id}`
+          .then((found) => rows.push([job, ...found]))
+          .then(() => resolve(), reject)
+      }
+    })
+    const id = await api.send('coisas')
+    await told
+    expect(rows).toEqual([[{ id, figura: 'coisas', ring: 0 }, { figura: 'coisas', ring: 0 }]])
+  })
+
+  test('keeps its address whole, and the digest in small letters', async () => {
+    const url = 'https://example.com/a%20b.parquet?X-Amz-Signature=segredo'
+    const sha256 = 'ABCDEF0123456789'.repeat(4)
+    const { body } = await api.put('coisas', { url, sha256 })
+    const [row] = await api.sql`select url, sha256 from bulk.job`
+    expect(row).toEqual({ url, sha256: sha256.toLowerCase() })
+    const status = await api.ask(String(body.status_url))
+    expect(status.body).toMatchObject({ source: { url: 'https://example.com/a%20b.parquet' } })
+    expect(status.text).not.toContain('segredo')
+  })
+
+  test('may be called whatever, as long as it is JSON', async () => {
+    const types = ['application/json', 'application/x-www-form-urlencoded', 'text/xml', 'multipart/form-data', 'x']
+    for (const type of [...types, undefined]) {
+      const headers = type === undefined ? undefined : { 'content-type': type }
+      const body = new TextEncoder().encode(JSON.stringify({ url: URL }))
+      const { status } = await api.ask('/coisas/_bulk', { method: 'PUT', body, headers })
+      expect([type, status]).toEqual([type, 202])
+    }
+  })
+
+  test('is accepted under the contract of that moment, which is kept once', async () => {
+    await api.send('coisas')
+    await api.send('coisas')
+    api.figura('coisas', figuraText('coisas').replace('varchar(40)', 'text'))
+    await api.send('coisas')
+    const types = await api.sql`
+      select c.definition #>> '{columns,1,type,kind}' as type, count(*) as jobs
+      from bulk.job j join bulk.contract c on c.hash = j.contract group by 1 order by 1
+    `
+    expect([...types]).toEqual([
+      { type: 'text', jobs: 1 },
+      { type: 'varchar', jobs: 2 },
+    ])
+  })
+
+  test('is accepted though somebody has cleared the contracts', async () => {
+    await api.send('coisas')
+    await api.sql.unsafe('truncate bulk.contract cascade')
+    await api.send('coisas')
+    expect(await api.sql`select count(*) from bulk.contract`).toMatchObject([{ count: 1 }])
+  })
+
+  test('can be sent for a figura that was dropped in a moment ago', async () => {
+    expect((await api.put('novas', { url: 's3://arquivos/novas/a.parquet' })).status).toBe(404)
+    api.figura('novas')
+    await api.send('novas')
+  })
+
+  test('is accepted whatever becomes of telling the queue', async () => {
+    const ways: Record<string, Api['onAccepted']> = {
+      throws: () => {
+        throw new Error('no queue')
+      },
+      rejects: async () => {
+        throw new Error('no queue')
+      },
+      'never ends': () => new Promise<void>(() => {}),
+    }
+    for (const [way, onAccepted] of Object.entries(ways)) {
+      api.onAccepted = onAccepted
+      expect([way, (await api.put('coisas', { url: URL })).status]).toEqual([way, 202])
+    }
+    await Bun.sleep(0)
+    expect(api.lines.map(({ level, error }) => [level, error])).toEqual([
+      ['warn', 'no queue'],
+      ['warn', 'no queue'],
+    ])
+  })
+})
+
+describe('a file is refused, and no job made', () => {
+  test('when the figura is unknown: the nearest one is named', async () => {
+    api.figura('fornecedores')
+    for (const name of ['fornecedor', 'Fornecedores', 'fornecedroes']) {
+      const { status, body } = await api.put(name, { url: URL })
+      expect(status).toBe(404)
+      expect(body).toMatchObject({ code: 'figura_unknown', nearest: 'fornecedores', figuras: ['coisas', 'fornecedores'] })
+      expect(body.detail).toContain('Did you mean fornecedores?')
+    }
+    expect((await api.put('nada_disso', { url: URL })).body).toMatchObject({ nearest: null })
+  })
+
+  test('when the file of the figura is broken: file, line, found and expected are told', async () => {
+    api.figura('coisas', figuraText('coisas').replace('bigint', 'inteiro'))
+    const { status, body } = await api.put('coisas', { url: URL })
+    expect(status).toBe(409)
+    expect(body).toMatchObject({ code: 'figura_broken', errors: [{ file: 'coisas.yaml', line: 5 }] })
+    expect(JSON.stringify(body.errors)).toContain('inteiro')
+  })
+
+  test('when its address is none of the sources', async () => {
+    for (const url of ['s3://outros/a.parquet', 'ftp://example.com/a', 'http://127.0.0.1/a', 's3://arquivos/coisas/']) {
+      const { status, body } = await api.put('coisas', { url })
+      expect([url, status, body.code]).toEqual([url, 422, 'source_refused'])
+    }
+  })
+
+  test('when the body is not JSON', async () => {
+    const bodies = ['', ' ', '{', '{"url": }', 'url=s3://a/b', '[1', '{"url":"s3://a/b"', '['.repeat(60_000)]
+    for (const body of bodies) {
+      const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body })
+      expect([answer.status, answer.body.code]).toEqual([400, 'body_not_json'])
+    }
+  })
+
+  test('when there is no body', async () => {
+    const { body } = await api.ask('/coisas/_bulk', { method: 'PUT' })
+    expect(body).toMatchObject({ code: 'body_not_json', detail: expect.stringContaining('found an empty body') })
+  })
+
+  const address = 'an address such as s3://bucket/key, of at most 8192 characters'
+  const digest = '64 hexadecimal digits'
+  const known = 'one of url, sha256'
+  test.each([
+    [{}, [['url', 'nothing', address]]],
+    [{ url: 5 }, [['url', '5', address]]],
+    [{ url: '' }, [['url', 'an empty text', address]]],
+    [{ url: ['s3://a/b'] }, [['url', 'a list', address]]],
+    [{ url: LONG }, [['url', 'a text of 8199 characters', address]]],
+    [{ url: URL, sha256: 'xyz' }, [['sha256', 'a text of 3 characters', digest]]],
+    [{ url: URL, sha256: null }, [['sha256', 'null', digest]]],
+    [{ url: URL, mode: 'merge' }, [['mode', 'an unknown field', known]]],
+    [{ url: URL, sha25: '' }, [['sha25', 'an unknown field', 'sha256 (known are url, sha256)']]],
+    [JSON.parse(`{"url":"${URL}","__proto__":1}`), [['__proto__', 'an unknown field', known]]],
+    [{ URL, sha256: true }, [['url', 'nothing', address], ['URL', 'an unknown field', 'url (known are url, sha256)'], ['sha256', 'true', digest]]],
+    [[URL], [['(all of it)', 'a list', 'an object such as {"url": "s3://bucket/key"}']]],
+    [URL, [['(all of it)', `a text of ${URL.length} characters`, 'an object such as {"url": "s3://bucket/key"}']]],
+    [null, [['(all of it)', 'null', 'an object such as {"url": "s3://bucket/key"}']]],
+  ])('when a field is wrong: every one is named (%#)', async (sent, wrong) => {
+    const { status, body } = await api.put('coisas', sent)
+    expect([status, body.code]).toEqual([422, 'body_invalid'])
+    expect(body.errors).toEqual(wrong.map(([field, found, expected]) => ({ field, found, expected })))
+  })
+
+  test('when the body is too large, whether its length is announced or not', async () => {
+    const text = JSON.stringify({ url: URL }).padEnd(BODY_BYTES + 1)
+    for (const body of [text, new Blob([text]).stream()]) {
+      const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body })
+      expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
+      expect(answer.body.detail).toContain('Send the address of the file, never the file itself.')
+    }
+    const { status } = await api.ask('/coisas/_bulk', { method: 'PUT', body: text.slice(0, BODY_BYTES) })
+    expect(status).toBe(202)
+    await api.sql`delete from bulk.job`
+  })
+
+  afterAll(async () => {
+    expect(await api.sql`select count(*) from bulk.job`).toMatchObject([{ count: 0 }])
+  })
+})
