@@ -1,9 +1,15 @@
 import ipaddr from 'ipaddr.js'
 
-/** Where a file is, or a prefix of such places: an address taken apart once, alike for checking and for fetching. */
+/**
+ * Where a file is, or a prefix of such places: an address taken apart once, alike for checking and for
+ * fetching.
+ */
 export type Address = {
   scheme: 's3' | 'https' | 'http'
-  /** `s3://bucket`, or `https://host` with the port when it is not 443: equal before paths are compared at all. */
+  /**
+   * `s3://bucket`, or `https://host` with the port when it is not 443: equal before paths are compared at
+   * all.
+   */
   origin: string
   /** The bucket, or the host without the brackets of IPv6. */
   host: string
@@ -21,9 +27,10 @@ export type NoAddress = { found: string; expected: string }
 /**
  * Takes an address apart, or says what is wrong with it. Pure: no name is resolved.
  *
- * What could be read in two ways is refused, since the reader that checks and the one that serves may differ: user names,
- * fragments, backslashes, control characters, dot segments (encoded ones too) and, in https, encoded slashes.
- * The key of `s3://bucket/key` is taken literally, as the AWS command line does: `%20` is three characters.
+ * What could be read in two ways is refused, since the reader that checks and the one that serves may differ:
+ * user names, fragments, backslashes, control characters, dot segments (encoded ones too) and, in https,
+ * encoded slashes. The key of `s3://bucket/key` is taken literally, as the AWS command line does: `%20` is
+ * three characters.
  */
 export function parseAddress(text: string): Address | NoAddress {
   if (text.length > MAX_LENGTH)
@@ -37,8 +44,8 @@ export function parseAddress(text: string): Address | NoAddress {
 }
 
 /**
- * Whether an address lies under a prefix. Paths are compared by whole segments, so that `s3://b/fornecedores` does not
- * admit `s3://b/fornecedores-evil/x`: it admits that very path and what follows it after a '/'.
+ * Whether an address lies under a prefix. Paths are compared by whole segments, so that `s3://b/fornecedores`
+ * does not admit `s3://b/fornecedores-evil/x`: it admits that very path and what follows it after a '/'.
  */
 export function isUnder(prefix: Address, address: Address): boolean {
   if (prefix.origin !== address.origin) return false

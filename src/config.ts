@@ -93,6 +93,11 @@ function boundsOf(read: ReturnType<typeof reader>) {
     /** Rows of one chunk of a file, at the most, and its bytes uncompressed as the footer states them. */
     chunkRows: read.integer('CHUNK_ROWS', 500_000, 2048, 100_000_000),
     chunkBytes: read.integer('CHUNK_MB', 32, 1, 4096) * MiB,
+    /**
+     * Bytes that one chunk may become on its way to PostgreSQL. The footer does not tell: 36 kB of parquet, 1 MB by its
+     * footer, became 20 GB of repeated texts. An honest chunk of 500,000 rows and 1,000 columns stays below 8 GB.
+     */
+    chunkExpandedBytes: read.integer('CHUNK_EXPANDED_MAX_MB', 8192, 1, 1_000_000) * MiB,
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
     chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */

@@ -155,5 +155,6 @@ function nameSchemas(value: unknown, schemas: Json): unknown {
   const { title, type, ...rest } = copy
   schemas[title] = { type: 'object', ...rest }
   const reference = { $ref: `#/components/schemas/${title}` }
-  return Array.isArray(type) ? { anyOf: [reference, { type: 'null' }] } : reference
+  const { description } = rest
+  return Array.isArray(type) ? { description, anyOf: [reference, { type: 'null' }] } : reference
 }

@@ -83,7 +83,8 @@ function internal(id: string): BulkError {
 /** A validation error's own message would repeat the whole answer. */
 function loggedFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof ValidationError)) return errorFields(error)
-  return { error: 'An answer does not fit its schema', errors: error.all.map(({ summary }) => summary) }
+  const errors = error.all.map(({ path, summary }) => `${path}: ${summary}`)
+  return { error: 'An answer does not fit its schema', errors }
 }
 
 function answer(error: BulkError, path: string, allow: string[]): Response {

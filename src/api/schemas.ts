@@ -174,7 +174,12 @@ export const JobStatus = answer(
       { description: 'Durations in milliseconds.' },
     ),
     attempts: Type.Integer({ minimum: 0, description: 'How often a worker took the job.', examples: [1] }),
-    error: nullable(ProblemDetails),
+    error: nullable(
+      t.Object(ProblemDetails.properties, {
+        ...ProblemDetails,
+        description: 'Why the job ended in `erro`; else null.',
+      }),
+    ),
   },
   { title: 'JobStatus', description: 'A job, with all that is known of it. Every field is always there.' },
 )

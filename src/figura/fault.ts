@@ -36,6 +36,7 @@ export function described(value: unknown): string {
   return quoted(String(value))
 }
 
+/** A text in quotes, on one line, and not much longer than it helps. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }

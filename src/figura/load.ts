@@ -17,7 +17,10 @@ export type LoadedFigura =
 export type Figuras = {
   /** The figura of that name; undefined when it has no file. */
   get(name: string): LoadedFigura | undefined
-  /** All figuras, by name. Files that look as if they were meant to be figuras are among them, with what is wrong. */
+  /**
+   * All figuras, by name. Files that look as if they were meant to be figuras are among them, with what is
+   * wrong.
+   */
   list(): LoadedFigura[]
 }
 
@@ -50,10 +53,11 @@ export function hashOf(figura: Figura): string {
 }
 
 /**
- * Opens a folder of figuras. What it answers is always what the folder holds: a file that is dropped in is served at once,
- * a removed one is gone, a broken one says so and leaves the others alone. There is no watcher, which would be late, and
- * deaf on some network file systems: a look costs one stat (about 10 µs), a changed file is read anew.
- * Synchronous on purpose: calls of node:fs/promises wait behind running queries in the native thread pool.
+ * Opens a folder of figuras. What it answers is always what the folder holds: a file that is dropped in is
+ * served at once, a removed one is gone, a broken one says so and leaves the others alone. There is no
+ * watcher, which would be late, and deaf on some network file systems: a look costs one stat (about 10 µs), a
+ * changed file is read anew. Synchronous on purpose: calls of node:fs/promises wait behind running queries in
+ * the native thread pool.
  * @throws Error when there is no such folder. When it vanishes later, no figura is served until it is back.
  */
 export function openFiguras(dir: string): Figuras {
@@ -76,7 +80,10 @@ export function openFiguras(dir: string): Figuras {
   }
 }
 
-/** A figura of 1,600 columns, the most there can be, has 100 kB. The YAML parser takes seconds over some texts of that size. */
+/**
+ * A figura of 1,600 columns, the most there can be, has 100 kB. The YAML parser takes seconds over some texts
+ * of that size.
+ */
 const FILE_BYTES = 128 * 1024
 
 /** Two writes within one tick of the file system's clock (4 ms on ext4 and xfs) can leave the same stamp. */

@@ -15,8 +15,9 @@ export type Meaning = {
 }
 
 /**
- * Reads what the parts of a figura file mean and checks them against each other. It takes a text of any structure, and is
- * silent about the parts that have a wrong one, so that both kinds of faults are told at once.
+ * Reads what the parts of a figura file mean and checks them against each other. It takes a text of any
+ * structure, and is silent about the parts that have a wrong one, so that both kinds of faults are told at
+ * once.
  */
 export function readMeaning(yaml: YamlText): Meaning {
   const faults: Fault[] = []
@@ -39,7 +40,10 @@ type Say = (path: string[], found: string, expected: string, hint?: string) => v
 /** PostgreSQL cuts longer names off, without an error: NAMEDATALEN - 1. */
 const NAME_BYTES = 63
 
-/** Schemas that hold no data of a figura: PostgreSQL's own, and the two in which this service keeps its records. */
+/**
+ * Schemas that hold no data of a figura: PostgreSQL's own, and the two in which this service keeps its
+ * records.
+ */
 const SCHEMAS_TAKEN = /^(pg_.*|information_schema|bulk|bulk_stage)$/
 
 /** Every table has these already, unseen. */

@@ -19,8 +19,9 @@ const PLAIN: PlainKind[] = [
 ]
 
 /**
- * What may stand in `figuras/<name>.yaml`, written once: it checks the files, describes them in the API's documentation, and
- * (as figuras/figura.schema.json) helps in editors. Every file has these parts in this order.
+ * What may stand in `figuras/<name>.yaml`, written once: it checks the files, describes them in the API's
+ * documentation, and (as figuras/figura.schema.json) helps in editors. Every file has these parts in this
+ * order.
  */
 export const FiguraFile = closed(
   {
@@ -32,15 +33,15 @@ export const FiguraFile = closed(
     }),
     table: Type.String({
       description:
-        'The target table: schema.table, or a table of the schema public. It is created on first use when it does not ' +
-        'exist, and compared with the columns below when it does.',
+        'The target table: schema.table, or a table of the schema public. It is created on first use when ' +
+        'it does not exist, and compared with the columns below when it does.',
       examples: ['cadastro.fornecedores'],
       minLength: 1,
     }),
     key: Type.Array(Type.String({ minLength: 1 }), {
       description:
-        'The columns that together name one row. A row of the file replaces the row of the table with the same key. No ' +
-        'part of a key may be null, jsonb or an array.',
+        'The columns that together name one row. A row of the file replaces the row of the table with the ' +
+        'same key. No part of a key may be null, jsonb or an array.',
       examples: [['id'], ['filial', 'codigo']],
       minItems: 1,
       uniqueItems: true,
@@ -66,8 +67,9 @@ export const FiguraFile = closed(
     ),
     sources: Type.Array(Type.String({ minLength: 1 }), {
       description:
-        'Where files may come from: prefixes of URLs. Nothing else is fetched. A prefix ends at a "/" or at the end of a ' +
-        'segment: s3://bucket/exports admits s3://bucket/exports/a.parquet, and not s3://bucket/exports-old/a.parquet.',
+        'Where files may come from: prefixes of URLs. Nothing else is fetched. A prefix ends at a "/" or at ' +
+        'the end of a segment: s3://bucket/exports admits s3://bucket/exports/a.parquet, and not ' +
+        's3://bucket/exports-old/a.parquet.',
       examples: [['s3://exportacoes/fornecedores/', 'https://arquivos.exemplo.com.br/fornecedores/']],
       minItems: 1,
       maxItems: 100,
@@ -81,7 +83,9 @@ export const FiguraFile = closed(
 
 export type FiguraFile = Static<typeof FiguraFile>
 
-/** The schema of a figura file as JSON Schema draft 7, the draft that every editor's YAML support understands. */
+/**
+ * The schema of a figura file as JSON Schema draft 7, the draft that every editor's YAML support understands.
+ */
 export function figuraJsonSchema(): Record<string, unknown> {
   return { $schema: 'http://json-schema.org/draft-07/schema#', ...JSON.parse(JSON.stringify(FiguraFile)) }
 }

@@ -5,7 +5,10 @@ import { nearest } from './nearest.ts'
 import { FiguraFile } from './schema.ts'
 import type { YamlText } from './yaml.ts'
 
-/** Where a YAML text departs from the schema of figura files: unknown and missing keys, values of another kind. */
+/**
+ * Where a YAML text departs from the schema of figura files: unknown and missing keys, values of another
+ * kind.
+ */
 export function structureFaults(yaml: YamlText): Fault[] {
   const faults: Fault[] = []
   const seen = new Set<string>()

@@ -17,13 +17,15 @@ export type YamlText = {
   value: unknown
   /** Where the key at a path stands (the entry, in a list), or the nearest thing above it that does exist. */
   place(path: readonly string[]): Place
-  /** The keys of the mapping at a path in the order of the text; an object of JavaScript has "2" before "a". */
+  /**
+   * The keys of the mapping at a path in the order of the text; an object of JavaScript has "2" before "a".
+   */
   names(path: readonly string[]): string[]
 }
 
 /**
- * Reads YAML 1.2: mappings, lists and plain values, without tags, so that a text can only ever become plain data. Anchors
- * and aliases may be used; how far they multiply is bounded.
+ * Reads YAML 1.2: mappings, lists and plain values, without tags, so that a text can only ever become plain
+ * data. Anchors and aliases may be used; how far they multiply is bounded.
  */
 export function readYaml(text: string): YamlText | { faults: Fault[] } {
   const lines = new LineCounter()
@@ -76,7 +78,10 @@ const MAX_ALIASES = 100
 /** The parser calls itself for each level, and takes a minute over 20,000 of them before it gives up. */
 const MAX_DEPTH = 100
 
-/** Whether brackets, or markers of lists and keys in one line, are nested too deep to be parsed. By sight: quotes do not count. */
+/**
+ * Whether brackets, or markers of lists and keys in one line, are nested too deep to be parsed. By sight:
+ * quotes do not count.
+ */
 function isDeep(text: string): boolean {
   let depth = 0
   for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
@@ -113,7 +118,10 @@ function saidOf(error: YAMLError, text: string): { found: string; expected: stri
   }
 }
 
-/** What YAML allows and a figura does not: tags, other versions, and anchors that are missing or contain themselves. */
+/**
+ * What YAML allows and a figura does not: tags, other versions, and anchors that are missing or contain
+ * themselves.
+ */
 function oddities(document: Document): { offset: number; found: string; expected: string }[] {
   const odd: { offset: number; found: string; expected: string }[] = []
   const version = document.directives?.yaml.version
@@ -134,7 +142,9 @@ function oddities(document: Document): { offset: number; found: string; expected
   return odd
 }
 
-/** The node at a path, undefined where there is none, and where the last part of the path that exists begins. */
+/**
+ * The node at a path, undefined where there is none, and where the last part of the path that exists begins.
+ */
 function find(document: Document, path: readonly string[]): { node: unknown; offset: number } {
   let node: unknown = document.contents
   let offset = 0

@@ -101,8 +101,13 @@ export async function asCorrupt<T>(source: SourceFile, read: () => Promise<T>): 
   try {
     return await read()
   } catch (error) {
-    throw isAboutFile(error) ? corrupt(source, error) : error
+    throw fileError(source, error)
   }
+}
+
+/** The same for an error that is at hand. */
+export function fileError(source: SourceFile, error: unknown): unknown {
+  return isAboutFile(error) ? corrupt(source, error) : error
 }
 
 /** DuckDB's errors begin with their class. Out of Memory, Interrupt and Internal errors are not the file's fault. */

@@ -52,6 +52,33 @@ export function readRowsSql(
     where file_row_number between ${rowStart} and ${rowEnd - 1}`
 }
 
+/** The value, or an error of DuckDB when it has more bytes. A length is read without unpacking the text. */
+export function guardLength({ expression, binary }: Text, maxBytes: number): string {
+  return `case when ${byteLength({ expression, binary })} > ${maxBytes} then error(${duckLiteral(LARGE_VALUE)}) else ${expression} end`
+}
+
+/** A value of any length: text, or bytes. */
+export type Text = { expression: string; binary: boolean }
+
+function byteLength({ expression, binary }: Text): string {
+  return binary ? `octet_length(${expression})` : `strlen(${expression})`
+}
+
+/** What that error says. */
+export const LARGE_VALUE = 'a value is too large to be read with 2,048 others'
+
+/** An upper bound for the bytes of a row's texts: the sum of the longest of each column. Null when there are no rows. */
+export function largestRowSql(
+  path: string,
+  { texts, rowStart, rowEnd }: { texts: Text[]; rowStart: number; rowEnd: number },
+): string {
+  const sum = texts.map((text) => `coalesce(max(${byteLength(text)}), 0)`).join(' + ')
+  return `
+    select (${sum})::bigint as bytes
+    from read_parquet(${duckLiteral(path)}, file_row_number = true)
+    where file_row_number between ${rowStart} and ${rowEnd - 1}`
+}
+
 /** How keys are told apart: char(n) by its text without trailing blanks, as PostgreSQL does. */
 export type KeyColumn = { name: string; expression: string; type: ColumnType }
 

@@ -6,11 +6,11 @@ import type { Context } from './context.ts'
 import { copyInto } from './copy.ts'
 import { createEncoder, type Encoder } from './encode.ts'
 import { explainRefusal } from './explain.ts'
-import { asCorrupt, type OpenFile } from './file.ts'
+import { asCorrupt, fileError, type OpenFile } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
-import { readRowsSql } from './sql-duckdb.ts'
+import { readRows } from './read.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 
 /**
@@ -73,7 +73,7 @@ async function runCheck(
 async function copyRows(
   tx: Parameters<typeof copyInto>[0],
   { job, stage, chunk, file }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile },
-  { duckdb }: Context,
+  { duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<number> {
   const { columns, path } = file
@@ -82,13 +82,17 @@ async function copyRows(
   const encoder = createEncoder(
     columns.map(({ column }) => ({ type: column.type, required: column.required })),
   )
-  const sql = readRowsSql(path, { expressions: columns.map((column) => column.expression), rowStart, rowEnd })
   const copy = copySql(
     stageName(job.id, stage),
     columns.map(({ column }) => column),
   )
   try {
-    const bytes = await copyInto(tx, copy, encoder.frames(duckdb.stream(sql)), signal)
+    const frames = bounded(
+      encoder.frames(readRows(duckdb, { path, columns, rowStart, rowEnd })),
+      chunk,
+      config.bounds.chunkExpandedBytes,
+    )
+    const bytes = await copyInto(tx, copy, frames, signal)
     refuseNulls(encoder, columns, chunk)
     if (encoder.rows !== rowEnd - rowStart) throw wrongCount(encoder.rows, chunk)
     const ms = since(started)
@@ -101,7 +105,28 @@ async function copyRows(
     return encoder.rows
   } catch (error) {
     const explained = await explainRefusal(error, duckdb, { path, columns, rowStart, rowEnd })
-    return asCorrupt(file.source, () => Promise.reject(explained))
+    throw fileError(file.source, explained)
+  }
+}
+
+/** The frames, as long as they are within the bound: a few bytes of parquet can stand for any number of bytes. */
+async function* bounded(
+  frames: AsyncIterable<Uint8Array>,
+  chunk: Chunk,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const frame of frames) {
+    bytes += frame.length
+    if (bytes > maxBytes) {
+      throw new BulkError('file_too_large', {
+        subject: `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd} of the file`,
+        found: `more than ${maxBytes} bytes when they are unpacked`,
+        expected: `at most that (CHUNK_EXPANDED_MAX_MB)`,
+        action: 'Write the file with smaller row groups, or split it.',
+      })
+    }
+    yield frame
   }
 }
 

@@ -6,7 +6,9 @@ export type Range = { start: number; end: number }
 /** One GET. `range`: those bytes, or the last so many, or (null) the whole file. */
 export type Ask = { range: Range | { last: number } | null; ifMatch: string | null; signal: AbortSignal }
 
-/** What a server answered, before a byte of the body is read. Every answer is read to its end or cancelled. */
+/**
+ * What a server answered, before a byte of the body is read. Every answer is read to its end or cancelled.
+ */
 export type Answer = {
   status: number
   /** A server's word for what is wrong, such as S3's AccessDenied. */
@@ -65,10 +67,12 @@ export function statusError({ name }: Transport, { status, reason }: Answer): Bu
   return new BulkError(codeOf(status, reason), { subject: name, found, expected: 'the file' })
 }
 
+/** The file is not the one that was opened, or planned. */
 export function changed({ name }: Transport, found: string, expected: string): BulkError {
   return new BulkError('source_changed', { subject: name, found, expected })
 }
 
+/** Fewer bytes came than the headers promised; counted in bytes. */
 export function truncated({ name }: Transport, found: number, expected: number): BulkError {
   return new BulkError('source_truncated', {
     subject: name,
@@ -77,6 +81,7 @@ export function truncated({ name }: Transport, found: number, expected: number):
   })
 }
 
+/** No answer, or none that makes sense: the next one may. */
 export function unreachable({ name }: Transport, found: string, expected: string): BulkError {
   return new BulkError('source_unreachable', { subject: name, found, expected })
 }
@@ -84,7 +89,7 @@ export function unreachable({ name }: Transport, found: string, expected: string
 function codeOf(status: number, reason: string): ErrorCode {
   if (status === 412 || status === 416) return 'source_changed'
   if (status === 404 || status === 410) return 'source_missing'
-  // the clocks differ by more than 15 minutes: the SDK has noted it, and signs the next request by the other's clock
+  // the clocks differ by more than 15 minutes; the SDK noted that, and signs the next request accordingly
   if (reason === 'RequestTimeTooSkewed') return 'source_unreachable'
   if (status >= 500 || status === 408 || status === 425 || status === 429) return 'source_unreachable'
   return 'source_denied'

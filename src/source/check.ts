@@ -4,11 +4,13 @@ import { publicUrl } from '../job.ts'
 import { checkHost } from './network.ts'
 
 /**
- * Checks that a file may be fetched from a URL at all, and for a figura with these sources. Pure: nothing is resolved or
- * fetched, so a file that passes may still be missing, and a host may still turn out to be private when it is resolved.
+ * Checks that a file may be fetched from a URL at all, and for a figura with these sources. Pure: nothing is
+ * resolved or fetched, so a file that passes may still be missing, and a host may still turn out to be
+ * private when it is resolved.
  *
- * The URL has to lie under one of the prefixes by whole segments: `s3://b/exports` admits `s3://b/exports/a.parquet` and not
- * `s3://b/exports-old/a.parquet`; `s3://b/exports/` (the better way to write it) says so plainly.
+ * The URL has to lie under one of the prefixes by whole segments: `s3://b/exports` admits
+ * `s3://b/exports/a.parquet` and not `s3://b/exports-old/a.parquet`; `s3://b/exports/` (the better way to
+ * write it) says so plainly.
  *
  * @throws BulkError `source_refused`, which lists the sources that the figura has
  */
@@ -25,8 +27,9 @@ export function checkSource(url: string, sources: string[], allowLoopback: boole
 }
 
 /**
- * Checks what holds for every address, whatever the figura: it names a file; it is not the service's own machine, where in
- * production databases and metadata services live; and it is no IP address of a private network.
+ * Checks what holds for every address, whatever the figura: it names a file; it is not the service's own
+ * machine, where in production databases and metadata services live; and it is no IP address of a private
+ * network.
  */
 export function checkAddress(subject: string, address: Address, allowLoopback: boolean): void {
   const refuse = (found: string, expected: string) =>

@@ -9,10 +9,10 @@ const TRAILER_BYTES = 8
 const SMALLEST_BYTES = 12
 
 /**
- * Sees to it that the whole footer of a parquet file stands in the local file; mostly it came with the tail already.
- * Returns where the footer and the trailer are.
- * @throws BulkError `file_not_parquet` saying what it looks like, `file_corrupt`, `file_too_large` when the footer is longer
- * than `footerBytes`, and those of reading
+ * Sees to it that the whole footer of a parquet file stands in the local file; mostly it came with the tail
+ * already. Returns where the footer and the trailer are.
+ * @throws BulkError `file_not_parquet` saying what it looks like, `file_corrupt`, `file_too_large` when the
+ * footer is longer than `footerBytes`, and those of reading
  */
 export async function fetchFooter(
   file: SourceFile,
@@ -36,7 +36,10 @@ export async function fetchFooter(
   return range
 }
 
-/** Where the footer of a parquet file is, with its trailer, as the last 8 bytes say. Not checked: `start` may be negative. */
+/**
+ * Where the footer of a parquet file is, with its trailer, as the last 8 bytes say. Not checked: `start` may
+ * be negative.
+ */
 export function footerRange(trailer: Uint8Array, fileBytes: number): Range {
   const length = new DataView(trailer.buffer, trailer.byteOffset).getUint32(0, true)
   return { start: fileBytes - TRAILER_BYTES - length, end: fileBytes }

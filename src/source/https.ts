@@ -6,14 +6,17 @@ import { checkedLookup } from './network.ts'
 import type { Patience } from './patience.ts'
 
 /**
- * Fetches from a web server: plain GETs, to checked addresses only, along no redirect and through no proxy. HEAD is never
- * sent: a presigned URL is signed for GET, and answers 403 to anything else.
+ * Fetches from a web server: plain GETs, to checked addresses only, along no redirect and through no proxy.
+ * HEAD is never sent: a presigned URL is signed for GET, and answers 403 to anything else.
  */
 export function webTransport(address: Address, options: { name: string; patience: Patience }): Transport {
   return { name: options.name, get: (ask) => get(address, ask, options.patience) }
 }
 
-/** Connections are kept for the next range; those to loopback apart, so that no other request can come upon them. */
+/**
+ * Connections are kept for the next range; those to loopback apart, so that no other request can come upon
+ * them.
+ */
 const AGENTS = {
   public: new https.Agent({ keepAlive: true, maxFreeSockets: 8 }),
   loopback: new https.Agent({ keepAlive: true, maxFreeSockets: 8 }),

@@ -13,7 +13,10 @@ export type Opening = {
   signal: AbortSignal | undefined
 }
 
-/** What the first answer tells of a file: its length and ETag, its last bytes, and whether it can be read in ranges. */
+/**
+ * What the first answer tells of a file: its length and ETag, its last bytes, and whether it can be read in
+ * ranges.
+ */
 export type FirstLook = Opened & { tail: Uint8Array; ranged: boolean }
 
 /** Opens a file, by one request where the server knows ranges. */
@@ -35,7 +38,7 @@ async function openOnce(opening: Opening): Promise<FirstLook> {
   if (isTail(first, tailBytes)) return takeTail(opening, first)
   if (first.status !== 206 && first.status !== 416) return takeWhole(opening, first)
 
-  // 416: an empty file, or a server (fauxqs is one) that has no "last 1,000 bytes" of a file of 10.
+  // 416: an empty file, or a server that has no "last 1,000 bytes" of a file of 10 (fauxqs 2.4.1 as published).
   // 206: a server that takes "the last 1,000 bytes" for the first 1,000, or for all. Both tell the length.
   first.cancel()
   const bytes = first.contentRange?.bytes ?? first.unsatisfiedBytes
@@ -63,7 +66,10 @@ async function takeTail(opening: Opening, answer: Answer): Promise<FirstLook> {
   return look(opening, answer, bytes, await collect(opening, answer, bytes - start), true)
 }
 
-/** An answer without ranges. Of a file that is not small, only the length is taken: nothing that big goes into memory. */
+/**
+ * An answer without ranges. Of a file that is not small, only the length is taken: nothing that big goes into
+ * memory.
+ */
 async function takeWhole(opening: Opening, answer: Answer): Promise<FirstLook> {
   const { transport, tailBytes } = opening
   const bytes = answer.contentLength

@@ -1,10 +1,19 @@
 /** How long a source is waited for. Passed in, so that tests need not wait as long. */
 export type Patience = {
-  /** Till a connection stands, TLS included. A live host needs one to three round trips, a lost SYN is sent again after 1 s, 3 s and 7 s. */
+  /**
+   * Till a connection stands, TLS included. A live host needs one to three round trips, a lost SYN is sent
+   * again after 1 s, 3 s and 7 s.
+   */
   connectMs: number
-  /** Without a byte, in the body or before the answer. S3 answers within a second; a web server may first fetch from a cold store. */
+  /**
+   * Without a byte, in the body or before the answer. S3 answers within a second; a web server may first
+   * fetch from a cold store.
+   */
   idleMs: number
-  /** Pauses before a range is asked for again. What lasts longer is for the job's own attempts, which hold no thread meanwhile. */
+  /**
+   * Pauses before a range is asked for again. What lasts longer is for the job's own attempts, which hold no
+   * thread meanwhile.
+   */
   retryMs: readonly number[]
 }
 

@@ -4,15 +4,17 @@ import { coalesce, split, subtract } from './intervals.ts'
 import type { SourceFile } from './source.ts'
 
 /**
- * A local file as long as the source, in which only what was asked for stands; the rest are holes, which take no disk and
- * read as zeros. A reader that knows what it needs (a parquet reader, told the row groups) sees the file as complete.
+ * A local file as long as the source, in which only what was asked for stands; the rest are holes, which take
+ * no disk and read as zeros. A reader that knows what it needs (a parquet reader, told the row groups) sees
+ * the file as complete.
  */
 export type LocalFile = {
   path: string
   bytes: number
   /**
-   * Sees to it that these bytes stand in the file. What stands there already is not fetched again; of a source without
-   * ranges, the first call downloads all. Calls wait for one another. After an error the call may simply be made again.
+   * Sees to it that these bytes stand in the file. What stands there already is not fetched again; of a
+   * source without ranges, the first call downloads all. Calls wait for one another. After an error the call
+   * may simply be made again.
    */
   fill(ranges: readonly Range[], signal?: AbortSignal): Promise<void>
   /** The bytes of a small range, fetched if need be. */
@@ -22,8 +24,9 @@ export type LocalFile = {
 }
 
 /**
- * Creates the file at `path`, which must not exist, with the tail of the source in it.
- * Memory: at most 4 requests at once with a buffer of 1 MiB each. Throws what `openSource` says of `read`, and errors of the disk as they are.
+ * Creates the file at `path`, which must not exist, with the tail of the source in it. Memory: at most 4
+ * requests at once with a buffer of 1 MiB each. Throws what `openSource` says of `read`, and errors of the
+ * disk as they are.
  */
 export async function createLocalFile({
   file,
@@ -76,7 +79,10 @@ export async function createLocalFile({
   }
 }
 
-/** A request costs about as long as 64 kB more do: 5 to 20 ms to a bucket, at 5 to 10 MB/s for one connection at the worst. */
+/**
+ * A request costs about as long as 64 kB more do: 5 to 20 ms to a bucket, at 5 to 10 MB/s for one connection
+ * at the worst.
+ */
 const GAP_BYTES = 64 * 1024
 
 /** One connection to S3 carries 50 to 100 MB/s; several carry as much as the network does. */
@@ -86,7 +92,10 @@ const PARTS_MAX = 4
 /** Chunks from a socket have 16 to 64 kB, and each write waits for a thread of the native pool. */
 const WRITE_BYTES = 1024 * 1024
 
-/** Runs the work on each part, PARTS_MAX at once. The first error ends the others, and is thrown when they have ended. */
+/**
+ * Runs the work on each part, PARTS_MAX at once. The first error ends the others, and is thrown when they
+ * have ended.
+ */
 async function inParallel(
   parts: Range[],
   signal: AbortSignal,

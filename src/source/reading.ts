@@ -67,7 +67,10 @@ export function dropped(answer: Answer, error: BulkError): BulkError {
   return error
 }
 
-/** What keeps an answer from being these bytes of this file. It may end earlier: the rest is then asked for again. */
+/**
+ * What keeps an answer from being these bytes of this file. It may end earlier: the rest is then asked for
+ * again.
+ */
 function rangeFault(file: Opened, answer: Answer, wanted: Range): BulkError | null {
   if (answer.status !== 206 && answer.status !== 200) return statusError(file.transport, answer)
   const { contentRange, contentLength } = answer

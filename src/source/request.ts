@@ -3,7 +3,10 @@ import { BulkError } from '../errors.ts'
 import { type Answer, type Range, type Transport, truncated, unreachable } from './answer.ts'
 import type { Patience } from './patience.ts'
 
-/** Sends one GET and waits for the head of the answer. An error of the network becomes a BulkError, an abort stays what it is. */
+/**
+ * Sends one GET and waits for the head of the answer. An error of the network becomes a BulkError, an abort
+ * stays what it is.
+ */
 export async function ask(
   transport: Transport,
   { range, ifMatch }: { range: Range | { last: number } | null; ifMatch: string | null },
@@ -29,8 +32,8 @@ export async function ask(
 }
 
 /**
- * The bytes of an answer, which must be as many as expected. The server's silence is limited, the reader's is not: what it
- * does not take is not read from the socket. A reader that stops early closes the connection.
+ * The bytes of an answer, which must be as many as expected. The server's silence is limited, the reader's is
+ * not: what it does not take is not read from the socket. A reader that stops early closes the connection.
  */
 export async function* bodyOf(
   transport: Transport,
@@ -43,7 +46,6 @@ export async function* bodyOf(
   const fallSilent = () => answer.cancel(silence)
   let timer = setTimeout(fallSilent, patience.idleMs)
   let got = 0
-  let ended = false
   try {
     for await (const bytes of answer.body) {
       clearTimeout(timer)
@@ -53,25 +55,29 @@ export async function* bodyOf(
       yield bytes
       timer = setTimeout(fallSilent, patience.idleMs)
     }
-    ended = true
   } catch (error) {
     signal?.throwIfAborted()
     if (error instanceof BulkError) throw error
     throw truncated(transport, got, expected)
   } finally {
     clearTimeout(timer)
-    if (!ended) answer.cancel()
   }
   if (got < expected) throw truncated(transport, got, expected)
 }
 
 /** Counts the attempts at one file or range. */
 export type Attempts = {
-  /** Waits before the next attempt; throws the error when there is none, or when it is one that would only come again. */
+  /**
+   * Waits before the next attempt; throws the error when there is none, or when it is one that would only
+   * come again.
+   */
   again(error: unknown, at: number): Promise<void>
 }
 
-/** As many attempts as `patience` has pauses, and as many again whenever a MiB more has come than at the last break. */
+/**
+ * As many attempts as `patience` has pauses, and as many again whenever a MiB more has come than at the last
+ * break.
+ */
 export function countAttempts(patience: Patience, signal: AbortSignal | undefined, start: number): Attempts {
   let failures = 0
   let lastBreak = start
@@ -89,7 +95,10 @@ export function countAttempts(patience: Patience, signal: AbortSignal | undefine
 
 const PROGRESS_BYTES = 1024 * 1024
 
-/** The code of a network error (ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED …); its message may hold an address with a query. */
+/**
+ * The code of a network error (ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED …); its message may hold an address
+ * with a query.
+ */
 function networkFault(error: unknown): string {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (code) return code

@@ -6,7 +6,10 @@ import { BulkError } from '../errors.ts'
 import { type Answer, type Ask, rangeHeader, readHeaders, type Transport } from './answer.ts'
 import type { Patience } from './patience.ts'
 
-/** Fetches an object of S3, or of a server that speaks like it, by GetObject alone: HeadObject needs another right. */
+/**
+ * Fetches an object of S3, or of a server that speaks like it, by GetObject alone: HeadObject needs another
+ * right.
+ */
 export function s3Transport(
   address: Address,
   { s3, name, patience }: { s3: S3Config; name: string; patience: Patience },
@@ -15,7 +18,10 @@ export function s3Transport(
   return { name, get: (ask) => get(client, address, ask, name) }
 }
 
-/** One client per configuration and thread: it holds the connections, and the credentials until they have to be renewed. */
+/**
+ * One client per configuration and thread: it holds the connections, and the credentials until they have to
+ * be renewed.
+ */
 const clients = new Map<string, S3Client>()
 
 function clientFor(s3: S3Config, patience: Patience): S3Client {
@@ -35,7 +41,8 @@ function createClient(s3: S3Config, patience: Patience): S3Client {
     // servers that only speak like S3 do not know the checksums that the SDK asks for by itself since 3.729
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // attempts are made in one place for all sources, where a range that broke off is resumed and not begun anew
+    // attempts are made in one place for all sources, where a range that broke off is resumed and not begun
+    // anew
     maxAttempts: 1,
     requestHandler: { connectionTimeout: patience.connectMs },
   })

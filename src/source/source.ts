@@ -12,15 +12,24 @@ import { s3Transport } from './s3.ts'
 
 export type { Range } from './answer.ts'
 
-/** A file somewhere, opened: its length is known, and every read is a read of the file that was opened, or fails. */
+/**
+ * A file somewhere, opened: its length is known, and every read is a read of the file that was opened, or
+ * fails.
+ */
 export type SourceFile = {
   /** The address as it may be shown: no query, no credentials. */
   name: string
   /** Length in bytes. */
   bytes: number
-  /** The strong ETag, sent as If-Match with every later request. Null: only the length can tell that the file changed. */
+  /**
+   * The strong ETag, sent as If-Match with every later request. Null: only the length can tell that the file
+   * changed.
+   */
   etag: string | null
-  /** The last bytes of the file, from the first request; the whole file when it is small. Empty: not `ranged`, and large. */
+  /**
+   * The last bytes of the file, from the first request; the whole file when it is small. Empty: not `ranged`,
+   * and large.
+   */
   tail: Uint8Array
   /** Where the tail begins. */
   tailStart: number
@@ -34,7 +43,9 @@ export type SourceFile = {
 
 export type OpenOptions = {
   s3: S3Config
-  /** In development: http:// and https:// to this machine are allowed, and to nothing else that is not public. */
+  /**
+   * In development: http:// and https:// to this machine are allowed, and to nothing else that is not public.
+   */
   allowLoopback: boolean
   /** How much of the end to fetch with the first request. */
   tailBytes: number
@@ -46,11 +57,13 @@ export type OpenOptions = {
 }
 
 /**
- * Opens a file by one GET of its last bytes. Whether the figura allows the address is `checkSource`'s to say, before.
+ * Opens a file by one GET of its last bytes. Whether the figura allows the address is `checkSource`'s to say,
+ * before.
  *
- * Errors are BulkErrors, here and from `read` and `stream`: `source_missing`, `source_denied`, `source_changed` (412, another
- * ETag or length), `source_refused` (a redirect, a host that is not public, no length), and, to be tried again later,
- * `source_unreachable` and `source_truncated`, after a few attempts here. An abort throws the signal's reason.
+ * Errors are BulkErrors, here and from `read` and `stream`: `source_missing`, `source_denied`,
+ * `source_changed` (412, another ETag or length), `source_refused` (a redirect, a host that is not public, no
+ * length), and, to be tried again later, `source_unreachable` and `source_truncated`, after a few attempts
+ * here. An abort throws the signal's reason.
  */
 export async function openSource(url: string, options: OpenOptions): Promise<SourceFile> {
   const transport = transportFor(url, options)

@@ -20,21 +20,24 @@ export type Content = { schema: object; examples?: Record<string, { value: unkno
 const UNDESCRIBED = /^\/(docs|favicon\.ico)/
 
 /**
- * Checks an answer against what the API says of itself: the status, the content type, the schema, and for an error also
- * that its code is documented for that address and that its fields agree with the answer.
+ * Checks an answer against what the API says of itself: the status, the content type, the schema, and for an
+ * error also that its code is documented for that address and that its fields agree with the answer.
  */
-export function checkAnswer(document: Document, asked: { method: string; path: string }, answer: Answer): void {
+export function checkAnswer(
+  document: Document,
+  asked: { method: string; path: string },
+  answer: Answer,
+): void {
   const path = asked.path.replace(/\?.*/, '')
   const type = answer.headers.get('content-type')?.replace(/;.*/, '') ?? ''
   if (type === 'application/problem+json') checkProblem(document, path, answer)
   if (UNDESCRIBED.test(path) || asked.method === 'HEAD') return
   const found = findOperation(document, asked.method, path)
   const code = String(answer.body.code)
-  if (!found || code === 'route_unknown') {
-    expect([path, answer.status, type]).toEqual([path, answer.status, 'application/problem+json'])
-    expect(['route_unknown', 'method_refused']).toContain(code)
-    return
-  }
+  const nowhere = type === 'application/problem+json' && ['route_unknown', 'method_refused'].includes(code)
+  if (nowhere) return
+  if (!found)
+    throw new Error(`${asked.method} ${path} is not documented, and was answered with ${answer.status}`)
   const { operation, pointer } = found
   const documented = operation.responses[answer.status]
   if (!documented) throw new Error(`${pointer}: the status ${answer.status} is not documented`)
@@ -65,10 +68,12 @@ function checkProblem(document: Document, path: string, { status, headers, body 
 }
 
 function findOperation(document: Document, method: string, path: string) {
-  const parts = path.split('/')
+  const parts = path.replace(/(?<=.)\/$/, '').split('/')
   const fits = (template: string) => {
     const wanted = template.split('/')
-    return wanted.length === parts.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at])
+    return (
+      wanted.length === parts.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at])
+    )
   }
   const wild = (template: string) => template.split('{').length
   const templates = Object.keys(document.paths).filter(fits)

@@ -40,7 +40,10 @@ describe('a node that only works', () => {
 
   test('tells of its health', async () => {
     expect(await ask('/livez')).toEqual({ status: 200, body: { alive: true } })
-    expect(await ask('/readyz')).toMatchObject({ status: 503, body: { code: 'unavailable', checks: { worker: 'starting' } } })
+    expect(await ask('/readyz')).toMatchObject({
+      status: 503,
+      body: { code: 'unavailable', checks: { worker: 'starting' } },
+    })
   })
 
   test('has no other address', async () => {

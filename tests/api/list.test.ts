@@ -76,7 +76,13 @@ describe('the jobs of a figura', () => {
     // fits the pattern, and was never answered: its last character has bits that no id has
     [`cursor=${'_'.repeat(22)}`, [['cursor', JSON.stringify('_'.repeat(22)), cursor]]],
     ['statsu=erro', [['statsu', 'an unknown field', 'status (known are status, limit, cursor)']]],
-    ['page=2&limit=x', [['page', 'an unknown field', known], ['limit', '"x"', limit]]],
+    [
+      'page=2&limit=x',
+      [
+        ['page', 'an unknown field', known],
+        ['limit', '"x"', limit],
+      ],
+    ],
   ])('are not listed for ?%s: every wrong parameter is named', async (query, wrong) => {
     const { status, body } = await api.ask(`/coisas/_bulk?${query}`)
     expect([status, body.code]).toEqual([422, 'query_invalid'])

@@ -85,6 +85,26 @@ test('the comparison can fail: one bit of one value is seen, and mended by sendi
   expect(job.stats).toEqual({ read: 1000, inserted: 0, updated: 1, unchanged: 999 })
 })
 
+test('texts, bytes and JSON of a megabyte in the middle of a file arrive whole', async () => {
+  writeFigura(
+    'longos',
+    `  id: { type: bigint }\n  t: { type: text }\n  b: { type: bytea }\n  j: { type: jsonb }`,
+  )
+  const at = 'i between 5000 and 5040'
+  await send(
+    'longos',
+    'a',
+    `select i as id,
+       case when ${at} then repeat('ção ' || i, 100000) else 'curto ' || i end as t,
+       case when ${at} then encode(repeat('b' || i, 150000)) else unhex('00ff') end as b,
+       case when ${at} then '["' || repeat('j', 500000) || '"]' else '{}' end as j
+     from range(9000) t(i)`,
+  )
+  const file = join(folder.path, 'longos-a.parquet')
+  const compared = await compareTable(database.sql, figura('longos'), { file, folder: folder.path })
+  expect(compared).toEqual({ rows: 9000, onlyInFile: [], onlyInTable: [], different: [] })
+})
+
 describe('a file that is changed', () => {
   test('inserts what is new, updates what differs, and leaves alone what is equal', async () => {
     writeFigura('itens', `  id: { type: bigint }\n  nome: { type: text }\n  preco: { type: 'numeric(10,2)' }`)

@@ -147,6 +147,27 @@ test('a stop lets what is running finish, and leaves no process and no file behi
   await service[Symbol.asyncDispose]()
 })
 
+test('a few kilobytes that unpack to 20 GB end their job at the bound, in bounded memory, and the next job works', async () => {
+  writeFigura('bomba')
+  const path = join(folder.path, 'bomba.parquet')
+  await writeParquet(path, `select i as id, repeat('x', 1000000) as nome from range(20000) t(i)`)
+  expect(Bun.file(path).size).toBeLessThan(1_000_000)
+  await bucket.put('bomba.parquet', { file: path })
+  await using service = await startService({
+    databaseUrl: database.url,
+    stream: freshStream(),
+    figurasDir: figuras,
+    env: { CHUNK_EXPANDED_MAX_MB: '100' },
+  })
+  const job = await service.load('bomba', bucket.url('bomba.parquet'))
+  expect(job).toMatchObject({ status: 'erro', error: { code: 'file_too_large' } })
+  const worker = service.lines.find((line) => line.message === 'worker threads are ready')
+  const peak = /VmHWM:\s+(\d+) kB/.exec(await Bun.file(`/proc/${worker?.pid}/status`).text())
+  console.log(`peak memory of the worker: ${Math.round(Number(peak?.[1]) / 1024)} MB`)
+  expect(Number(peak?.[1]) / 1024).toBeLessThan(1500)
+  expect(await service.load('antes', await file('antes', 1000))).toMatchObject({ status: 'completo' })
+}, 120_000)
+
 test('a wrong environment stops the start with every wrong variable named', async () => {
   const child = Bun.spawn([process.execPath, 'src/main.ts'], {
     cwd: join(import.meta.dir, '../..'),
@@ -161,10 +182,14 @@ test('a wrong environment stops the start with every wrong variable named', asyn
 })
 
 async function file(name: string, rows: number, rowGroupRows?: number): Promise<string> {
-  const text = `description: ${name}\ntable: public.${name}\nkey: [id]\ncolumns:\n  id: { type: bigint }\n  nome: { type: text }\n`
-  writeFileSync(join(figuras, `${name}.yaml`), `${text}sources: ['${bucket.url('')}']\n`)
+  writeFigura(name)
   const path = join(folder.path, `${name}.parquet`)
   await writeParquet(path, `select i as id, 'nome ' || i as nome from range(${rows}) t(i)`, { rowGroupRows })
   await bucket.put(`${name}.parquet`, { file: path })
   return bucket.url(`${name}.parquet`)
+}
+
+function writeFigura(name: string): void {
+  const text = `description: ${name}\ntable: public.${name}\nkey: [id]\ncolumns:\n  id: { type: bigint }\n  nome: { type: text }\n`
+  writeFileSync(join(figuras, `${name}.yaml`), `${text}sources: ['${bucket.url('')}']\n`)
 }

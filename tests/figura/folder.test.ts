@@ -35,7 +35,7 @@ describe('the folder of figuras', () => {
     expect(names()).toEqual([])
   })
 
-  test('has the others go on when one breaks, and says of the broken one what is wrong, not what it once was', () => {
+  test('has the others go on when one breaks, and says what is wrong with that, not what it once was', () => {
     write('lojas')
     write('outras')
     expect(figuras.get('lojas')?.figura).toBeDefined()

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { openDuckdb, type Duckdb } from '../../src/db/duckdb.ts'
 import { createEncoder } from '../../src/ingest/encode.ts'
 import { copyByBindings, copyByLibc } from '../../src/ingest/memory.ts'
+import { duck } from '../support/parquet.ts'
 import { freshDatabase, freshFolder, type FreshDatabase } from '../support/servers.ts'
 import { edgeSamples, numericRows, numericSamples, typeOf } from './edges.ts'
 import { encodeAll, roundTrip, type Sample } from './round-trip.ts'
@@ -22,11 +22,6 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
   folder[Symbol.dispose]()
 })
-
-/** The DuckDB of the service may not write files. */
-async function openWriter(): Promise<DuckDBConnection> {
-  return (await DuckDBInstance.create(':memory:')).connect()
-}
 
 const load = (samples: Sample[], from: string) => roundTrip(database.sql, duckdb, { samples, from })
 const one = (type: string, value: string): Sample => ({ type: typeOf(type), value })
@@ -137,7 +132,7 @@ describe('the vectors of a result are flat', () => {
       ['delta', 'V2'],
     ] as const) {
       const path = join(folder.path, `${name}.parquet`)
-      const writer = await openWriter()
+      const writer = await duck()
       await writer.run(`copy (select ${columns} from range(20000) t(i)) to '${path}'
         (format parquet, parquet_version ${version}, row_group_size 4096, dictionary_size_limit ${name === 'plain' ? 0 : 4096})`)
       writer.closeSync()

@@ -10,8 +10,8 @@ export type Asked = { method: string; url: string; range: string; ifMatch: strin
 export type Lie = (request: Asked & { number: number }, response: ServerResponse, honest: () => void) => void
 
 /**
- * A web server on loopback with one file under every path. It knows ranges and If-Match, and lies when told to. Its paths
- * look like a bucket's, so that it can stand for S3 too.
+ * A web server on loopback with one file under every path. It knows ranges and If-Match, and lies when told
+ * to. Its paths look like a bucket's, so that it can stand for S3 too.
  */
 export async function serveFile(content: Uint8Array, options: { etag?: string | null; lie?: Lie } = {}) {
   const asked: Asked[] = []

@@ -1,12 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:https'
+import https from 'node:https'
 import { type AddressInfo, createServer as createRawServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { failure, type FileServer, open, serveFile, until } from './file-server.ts'
 
-/** A certificate for localhost that signs itself, good until 2126, and its key: they guard nothing but these tests. */
+/**
+ * A certificate for localhost that signs itself, good until 2126, and its key: they guard nothing but these
+ * tests.
+ */
 const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXhNUq9rzsi6jbqOy
 tdq9BLMgSh+xajyiIzfnkvJAO2ahRANCAAQmRJxGKW8UP6F/eRj9TPjwJfIqq5Zq
@@ -26,7 +29,7 @@ yX7wSgTTn/ssHi6cA95ggq4O/3d8dvN4
 
 const content = 'segredo nenhum'
 const asked: string[] = []
-const server = createServer({ key: KEY, cert: CERT }, ({ headers, socket }, response) => {
+const server = https.createServer({ key: KEY, cert: CERT }, ({ headers, socket }, response) => {
   asked.push(`${headers.host} ${'servername' in socket ? socket.servername : ''}`)
   const range = `bytes 0-${content.length - 1}/${content.length}`
   response.writeHead(206, { 'Content-Range': range, 'Content-Length': content.length }).end(content)
@@ -62,7 +65,8 @@ test('a trusted host is asked by its name, though the connection goes to a check
   const code = `
     const { openSource } = await import('${join(import.meta.dir, '../../src/source/source.ts')}')
     const s3 = { endpoint: undefined, region: 'us-east-1', credentials: undefined, forcePathStyle: false }
-    const file = await openSource('https://${origin}/um.parquet', { s3, allowLoopback: true, tailBytes: 1000 })
+    const options = { s3, allowLoopback: true, tailBytes: 1000 }
+    const file = await openSource('https://${origin}/um.parquet', options)
     console.log(new TextDecoder().decode(file.tail))`
   const child = Bun.spawn([process.execPath, '-e', code], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: join(dir, 'ca.pem') },
@@ -106,4 +110,21 @@ test('this machine is refused where loopback is not allowed, without a connectio
     expect((await failure(open(plain, url, { allowLoopback: false }))).code).toBe('source_refused')
   }
   expect(plain.asked).toBeEmpty()
+})
+
+test('a name that resolves to this machine or into a private network is refused when connecting', async () => {
+  const requests = spyOn(https, 'request')
+  try {
+    // no name of the real world can be relied on here: the request is taken as it is made, and its look-up
+    // tried
+    await failure(
+      open(plain, 'https://nome.invalid/a', { patience: { connectMs: 1, idleMs: 1, retryMs: [] } }),
+    )
+    const [made] = requests.mock.calls.map(([options]) => options as https.RequestOptions)
+    expect(made?.hostname).toBe('nome.invalid')
+    const error = await new Promise((resolve) => made?.lookup?.('localhost', {}, resolve))
+    expect(error).toMatchObject({ code: 'source_refused' })
+  } finally {
+    requests.mockRestore()
+  }
 })

@@ -2,7 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import { checkedLookup, isAllowed } from '../../src/source/network.ts'
 import { thrown } from './file-server.ts'
 
-/** The kinds that proxies against request forgery refuse, after the tests of Stripe's Smokescreen and of OWASP. */
+/**
+ * The kinds that proxies against request forgery refuse, after the tests of Stripe's Smokescreen and of
+ * OWASP.
+ */
 const INSIDE = [
   '10.0.0.1',
   '172.16.0.1',

@@ -112,6 +112,23 @@ describe.each(WAYS)('%s', (_, urlOf) => {
     expect(server.ranges()).toEqual(['bytes=-1000', 'bytes=0-699'])
   })
 
+  test('that sends all of a file for its last bytes is asked by number, and not listened to', async () => {
+    const content = bytesOf(32_000_000)
+    let sent = 0
+    await using server = await serveFile(content, {
+      lie: ({ number }, response, honest) => {
+        if (number > 1) return honest()
+        response.writeHead(206, { ETag: '"one"', 'Content-Range': `bytes 0-31999999/32000000` })
+        pour(response, content, (bytes) => (sent += bytes))
+      },
+    })
+    const file = await open(server, urlOf(server))
+    expect(file.tail).toEqual(content.subarray(-1000))
+    expect(server.ranges()).toEqual(['bytes=-1000', 'bytes=31999000-31999999'])
+    await until(() => server.connections() === 1)
+    expect(sent).toBeLessThan(content.length)
+  })
+
   test.each([
     [401, 'source_denied', 1],
     [403, 'source_denied', 1],

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { finished } from 'node:stream/promises'
+import postgres from 'postgres'
+import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
+
+// What patches/postgres@3.4.9.patch mends. Each of these fails with the package as it is published.
+
+let database: FreshDatabase
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  await database.sql`create table numbers (n int primary key)`
+})
+
+afterAll(() => database[Symbol.asyncDispose]())
+
+/** A client with a single connection, which shows at once when that one is left unusable. */
+function connect(): postgres.Sql {
+  return postgres(database.url, { max: 1, onnotice: () => {} })
+}
+
+/** Rejects what would otherwise hang for ever. */
+async function within<T>(work: Promise<T>, timeoutMs = 3000): Promise<T> {
+  let timer: Timer | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came within ${timeoutMs} ms`)), timeoutMs)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+async function kill(pid: unknown): Promise<void> {
+  await database.sql`select pg_terminate_backend(${Number(pid)})`
+  const gone = () => database.sql`select 1 from pg_stat_activity where pid = ${Number(pid)}`
+  while ((await gone()).length > 0);
+}
+
+async function pidOf(tx: postgres.Sql | postgres.TransactionSql): Promise<number> {
+  return (await tx<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid ?? 0
+}
+
+describe('a COPY that is rejected when all is written already', () => {
+  const cases: [string, string, string][] = [
+    ['for its last row', '1\n2\nbad\n', 'invalid input syntax for type integer: "bad"'],
+    ['for a key that is there twice', '1\n2\n1\n', 'duplicate key value violates unique constraint'],
+  ]
+  for (const [why, rows, error] of cases) {
+    test(why, async () => {
+      const sql = connect()
+      const copied = sql.begin(async (tx) => {
+        const writable = await tx`copy numbers from stdin`.writable()
+        writable.end(rows)
+        await finished(writable)
+      })
+      await expect(within(copied)).rejects.toThrow(error)
+      expect(await within(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
+      await sql.end({ timeout: 1 })
+    })
+  }
+})
+
+test('a large COPY to the client leaves its connection usable', async () => {
+  const sql = connect()
+  let bytes = 0
+  for await (const piece of await sql`copy (select repeat('x', 99) from generate_series(1, 50000)) to stdout`.readable()) {
+    bytes += piece.length
+  }
+  expect(bytes).toBe(5_000_000)
+  expect(await within(sql`select 1 as one`)).toEqual([{ one: 1 }])
+  await sql.end({ timeout: 1 })
+})
+
+describe('a connection that is lost', () => {
+  test('while a query of a transaction runs rejects it, and the next query gets a new one', async () => {
+    const sql = connect()
+    for (let round = 0; round < 3; round++) {
+      const lost = sql.begin(async (tx) => {
+        const pid = await pidOf(tx)
+        const slept = tx`select pg_sleep(10)`.execute()
+        slept.catch(() => {})
+        await kill(pid)
+        await slept
+      })
+      await expect(within(lost)).rejects.toThrow('CONNECTION_CLOSED')
+      expect(await within(sql`select 1 as one`)).toEqual([{ one: 1 }])
+    }
+    await sql.end({ timeout: 1 })
+  })
+
+  test('during a COPY rejects it, and the next query gets a new one', async () => {
+    const sql = connect()
+    for (let round = 0; round < 3; round++) {
+      const lost = sql.begin(async (tx) => {
+        const pid = await pidOf(tx)
+        const writable = await tx`copy numbers from stdin`.writable()
+        const ended = finished(writable)
+        ended.catch(() => {})
+        writable.write('1\n')
+        await kill(pid)
+        while (!writable.destroyed) await new Promise<unknown>((done) => writable.write('2\n'.repeat(1000), done))
+        await ended
+      })
+      await expect(within(lost)).rejects.toThrow(/CONNECTION_CLOSED|ECONNRESET|EPIPE/)
+      expect(await within(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
+    }
+    await sql.end({ timeout: 1 })
+  })
+
+  test('between two queries of a transaction never lets the second run outside of it', async () => {
+    const sql = connect()
+    let second: Promise<unknown> | undefined
+    const lost = sql.begin(async (tx) => {
+      const pid = await pidOf(tx)
+      // waits for the only connection, and so for the one that follows it
+      const waiting = sql`select 1`.execute()
+      await kill(pid)
+      await waiting
+      second = tx`insert into numbers values (1)`.execute()
+      await second
+    })
+    await expect(within(lost)).rejects.toThrow('CONNECTION_CLOSED')
+    await expect(within((async () => {
+      while (!second) await new Promise((again) => setImmediate(again))
+      await second
+    })())).rejects.toThrow('CONNECTION_CLOSED')
+    expect(await database.sql`select n from numbers`).toEqual([])
+    await sql.end({ timeout: 1 })
+  })
+})

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import type postgres from 'postgres'
+import { copyInto } from '../../src/ingest/copy.ts'
+import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
+
+let database: FreshDatabase
+let sql: postgres.Sql
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  sql = database.sql
+})
+
+beforeEach(async () => {
+  await sql`drop table if exists numbers`
+  await sql`create table numbers (n int primary key)`
+})
+
+afterAll(() => database[Symbol.asyncDispose]())
+
+const COPY = 'copy numbers from stdin (format text)'
+
+/** Lines first..last, some in each frame; all frames are the same buffer, as those of the encoder are. */
+async function* lines(first: number, last: number, { frameLines = 1000, bad = -1 } = {}): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(frameLines * 12)
+  for (let at = first; at <= last; at += frameLines) {
+    const numbers = Array.from({ length: Math.min(frameLines, last - at + 1) }, (_, i) => at + i)
+    const length = buffer.write(numbers.map((n) => (n === bad ? 'bad\n' : `${n}\n`)).join(''))
+    yield buffer.subarray(0, length)
+  }
+}
+
+async function count(): Promise<number> {
+  return Number((await sql`select count(*) as n from numbers`)[0]?.n)
+}
+
+/** The client is whole again when every one of its connections answers. */
+async function expectUsable(rows = 0): Promise<void> {
+  expect(await count()).toBe(rows)
+  await Promise.all(Array.from({ length: 8 }, () => sql`select pg_sleep(0.01)`))
+  const [row] = await sql`select count(*)::int as open from pg_stat_activity
+    where datname = current_database() and state like 'idle in transaction%'`
+  expect(row?.open).toBe(0)
+}
+
+test('all frames arrive, though their buffer is used again, and the bytes are counted', async () => {
+  const bytes = await sql.begin((tx) => copyInto(tx, COPY, lines(0, 499_999)))
+  expect(bytes).toBe(10 * 2 + 90 * 3 + 900 * 4 + 9000 * 5 + 90_000 * 6 + 400_000 * 7)
+  const [row] = await sql`select count(*)::int as n, sum(n)::text as sum, max(n) as max from numbers`
+  expect(row).toEqual({ n: 500_000, sum: '124999750000', max: 499_999 })
+})
+
+test('no frame at all is a COPY of no rows', async () => {
+  expect(await sql.begin((tx) => copyInto(tx, COPY, lines(0, -1)))).toBe(0)
+  await expectUsable(0)
+})
+
+describe('an error of the server rejects, and the client stays usable', () => {
+  const cases: [string, () => Promise<unknown>, RegExp][] = [
+    ['at the start', () => sql.begin((tx) => copyInto(tx, 'copy nothing from stdin', lines(0, 9))), /"nothing" does not exist/],
+    ['in the first frame', () => sql.begin((tx) => copyInto(tx, COPY, lines(0, 999_999, { bad: 5 }))), /syntax for type integer: "bad"/],
+    ['in the middle', () => sql.begin((tx) => copyInto(tx, COPY, lines(0, 999_999, { bad: 500_000 }))), /: "bad"/],
+    ['in the last line', () => sql.begin((tx) => copyInto(tx, COPY, lines(0, 9, { bad: 9 }))), /: "bad"/],
+    ['after the last line', () => sql.begin((tx) => copyInto(tx, COPY.replace('text', 'binary'), lines(0, 9))), /signature not recognized/],
+    ['of a constraint', () => sql.begin(async (tx) => {
+      await copyInto(tx, COPY, lines(0, 9))
+      await copyInto(tx, COPY, lines(9, 9))
+    }), /duplicate key/],
+  ]
+  for (const [when, work, error] of cases) {
+    test(when, async () => {
+      await expect(work()).rejects.toThrow(error)
+      await expectUsable()
+    })
+  }
+
+  test('of a trigger that runs at the end of the statement', async () => {
+    await sql`create function refuse() returns trigger language plpgsql as $$ begin raise 'refused at the end'; end $$`
+    await sql`create trigger refuse after insert on numbers for each statement execute function refuse()`
+    await expect(sql.begin((tx) => copyInto(tx, COPY, lines(0, 9)))).rejects.toThrow('refused at the end')
+    await expectUsable()
+  })
+})
+
+test('an error of the frames rejects with that error, and nothing is loaded', async () => {
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield* lines(0, 9999)
+    throw new TypeError('the file ends here')
+  }
+  await expect(sql.begin((tx) => copyInto(tx, COPY, failing()))).rejects.toThrow(new TypeError('the file ends here'))
+  await expectUsable()
+})
+
+test('the frames are told when nobody wants them any more', async () => {
+  let ended = false
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* lines(0, 99_999_999, { bad: 1 })
+    } finally {
+      ended = true
+    }
+  }
+  await expect(sql.begin((tx) => copyInto(tx, COPY, watched()))).rejects.toThrow(/: "bad"/)
+  expect(ended).toBe(true)
+})
+
+describe('a signal', () => {
+  test('stops a COPY with its reason, and nothing is loaded', async () => {
+    const stop = new AbortController()
+    let frames = 0
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for await (const frame of lines(0, 99_999_999)) {
+        if (++frames === 50) stop.abort(new Error('stopped by the test'))
+        yield frame
+      }
+    }
+    const copied = sql.begin((tx) => copyInto(tx, COPY, endless(), stop.signal))
+    await expect(copied).rejects.toThrow('stopped by the test')
+    expect(frames).toBeLessThan(55)
+    await expectUsable()
+  })
+
+  test('that was given before stops it before it begins', async () => {
+    const stopped = AbortSignal.abort(new Error('stopped before'))
+    await expect(sql.begin((tx) => copyInto(tx, COPY, lines(0, 9), stopped))).rejects.toThrow('stopped before')
+    await expectUsable()
+  })
+
+  test('does nothing after the end', async () => {
+    const stop = new AbortController()
+    await sql.begin((tx) => copyInto(tx, COPY, lines(0, 9), stop.signal))
+    stop.abort()
+    await expectUsable(10)
+  })
+})
+
+test('a lost connection rejects, and nothing is loaded', async () => {
+  const copied = sql.begin(async (tx) => {
+    const pid = (await tx`select pg_backend_pid() as pid`)[0]?.pid
+    async function* killed(): AsyncGenerator<Uint8Array> {
+      yield* lines(0, 99_999)
+      await sql`select pg_terminate_backend(${pid})`
+      yield* lines(100_000, 99_999_999)
+    }
+    await copyInto(tx, COPY, killed())
+  })
+  await expect(copied).rejects.toThrow(/CONNECTION_CLOSED|terminating connection|EPIPE|ECONNRESET/)
+  await expectUsable()
+})
+
+test('no more frames are made than PostgreSQL and the socket take', async () => {
+  await sql.begin(async (blocker) => {
+    await blocker`lock table numbers in access exclusive mode`
+    let frames = 0
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const frame of lines(0, 9_999_999, { frameLines: 100_000 })) {
+        frames++
+        yield frame
+      }
+    }
+    const stop = new AbortController()
+    const copied = sql.begin((tx) => copyInto(tx, COPY, counted(), stop.signal)).catch((error) => error)
+    while ((await blocker`select 1 from pg_locks where not granted and relation = 'numbers'::regclass`).length === 0);
+    expect(frames).toBe(0)
+    stop.abort(new Error('seen enough'))
+    await blocker`select pg_cancel_backend(pid) from pg_locks where not granted and relation = 'numbers'::regclass`
+    expect(String(await copied)).toMatch(/seen enough|canceling statement/)
+  })
+})
