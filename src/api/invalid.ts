@@ -36,7 +36,7 @@ function wrongFields(error: ValidationError): WrongField[] {
   for (const complaint of error.all) {
     if (!('path' in complaint) || typeof complaint.path !== 'string' || !('value' in complaint)) continue
     const field = complaint.path.slice(1).replaceAll('/', '.') || '(all of it)'
-    if (!fields.has(field)) fields.set(field, wrongField(error, field, complaint.path, complaint.value))
+    fields.set(field, wrongField(error, field, complaint.path, complaint.value))
   }
   return [...fields.values()]
 }

@@ -69,7 +69,6 @@ const STAGING_PERCENT = 50
 
 function percent(job: Job): number {
   if (job.status === 'completo') return 100
-  if (job.phase === 'wait' || job.phase === 'merge') return STAGING_PERCENT
   const done = job.chunksDone + job.checksDone
   const total = job.chunksTotal + job.checksTotal
   if (job.stage === null || total === 0) return 0

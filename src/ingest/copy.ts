@@ -28,7 +28,6 @@ export async function copyInto(
     let bytes = 0
     let sent: Promise<void> = Promise.resolve()
     for await (const frame of frames) {
-      await new Promise((r) => setImmediate(r))
       await Promise.race([sent, done])
       sent = write(writable, frame)
       bytes += frame.length

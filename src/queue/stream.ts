@@ -155,11 +155,8 @@ async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: num
     max_bytes: 256 * 1024 * 1024,
     discard: 'old' as const,
   })
-  const consumer = {
-    durable_name: names.consumer,
+  const settings = {
     description: 'All worker threads of all nodes. Waiting: num_pending; being worked on: num_ack_pending.',
-    ack_policy: 'explicit' as const,
-    deliver_policy: 'all' as const,
     // No `backoff`: it would override ack_wait (30 s became 0.5 s on 2.9.10). No max_deliver: a message at the limit
     // stays in the stream where nobody looks; attempts are counted in PostgreSQL.
     ack_wait: nanos(ackWaitMs),
@@ -167,9 +164,16 @@ async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: num
     max_ack_pending: 10_000,
   }
   try {
-    await jsm.consumers.update(names.stream, names.consumer, consumer)
+    await jsm.consumers.update(names.stream, names.consumer, settings)
   } catch {
-    await jsm.consumers.add(names.stream, consumer)
+    await jsm.consumers.add(names.stream, {
+      ...settings,
+      durable_name: names.consumer,
+      ack_policy: 'explicit',
+      deliver_policy: 'all',
+      // one request stands for each idle thread of the cluster; the default is 512
+      max_waiting: 4096,
+    })
   }
 }
 
