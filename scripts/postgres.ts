@@ -22,6 +22,8 @@ type PostgresOptions = {
   port?: number
   /** false: a power cut may lose the data, and everything is quicker. */
   durable: boolean
+  /** Folder of another build, 15 or later, with its bin/; absent: the one of the package. */
+  native?: string
 }
 
 /**
@@ -29,13 +31,18 @@ type PostgresOptions = {
  * They are called directly: the package's own wrapper installs exit hooks that answer Ctrl-C in an order of their
  * own, and adds an account to the system when it runs as root.
  */
-export async function startPostgres({ dir, port, durable }: PostgresOptions): Promise<Postgres> {
+export async function startPostgres({
+  dir,
+  port,
+  durable,
+  native: other,
+}: PostgresOptions): Promise<Postgres> {
   const home = resolve(dir)
   mkdirSync(home, { recursive: true })
   const account = process.getuid?.() === 0 ? unprivilegedAccount() : undefined
   const data = join(reachableHome(home, account), 'data')
-  const { native, release } = reachableNative(account)
-  if (!existsSync(data)) initialise(native, data, account)
+  const { native, release } = other ? { native: other, release: () => {} } : reachableNative(account)
+  if (!existsSync(data)) initialise(native, data, account, other ? PLAIN_LOCALE : BUILTIN_LOCALE)
 
   const onPort = port ?? (await freePort())
   const logFile = join(home, 'postgres.log')
@@ -105,18 +112,29 @@ function openTemporaryDir(): string {
   return dir
 }
 
+/** The built-in provider sorts by code point and needs no locale of the system; PostgreSQL has it from 17 on. */
+const BUILTIN_LOCALE = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+const PLAIN_LOCALE = ['--locale=C']
+
 /** Made under another name first: a cluster whose making was cut off is never taken for a whole one. */
-function initialise(native: string, data: string, account: Account): void {
+function initialise(native: string, data: string, account: Account, locale: string[]): void {
   const unfinished = `${data}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { mode: 0o700 })
   writeFileSync(passwordFile(data), crypto.randomUUID(), { mode: 0o600 })
   if (account) for (const path of [unfinished, passwordFile(data)]) chownSync(path, account.uid, account.gid)
-  // the built-in provider sorts by code point and needs no locale of the system
-  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
   const access = ['--username=postgres', `--pwfile=${passwordFile(data)}`, '--auth=scram-sha-256']
   const initdb = Bun.spawnSync(
-    [join(native, 'bin/initdb'), '-D', unfinished, ...locale, ...access, '--no-sync', '--no-instructions'],
+    [
+      join(native, 'bin/initdb'),
+      '-D',
+      unfinished,
+      '--encoding=UTF8',
+      ...locale,
+      ...access,
+      '--no-sync',
+      '--no-instructions',
+    ],
     { ...account, cwd: '/', stdout: 'pipe', stderr: 'pipe' },
   )
   if (initdb.exitCode !== 0)
