@@ -12,6 +12,8 @@ export type S3Config = {
   forcePathStyle: boolean
 }
 
+export type Environment = Record<string, string | undefined>
+
 /** All that can be set, checked and frozen. Plain data, so that it can be handed to a thread. */
 export type Config = {
   role: Role
@@ -39,7 +41,7 @@ export type Bounds = ReturnType<typeof boundsOf>
  * Reads the environment once, checks all of it, and freezes the result.
  * @throws Error that lists every variable that is missing or wrong, by name.
  */
-export function readConfig(env: Record<string, string | undefined>): Config {
+export function readConfig(env: Environment = process.env): Config {
   const wrong: string[] = []
   const read = reader(env, wrong)
   const role = read.oneOf('ROLE', ['api', 'worker', 'all'] as const, 'all')
@@ -76,12 +78,23 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /**
- * The size that the process-wide native thread pool must have. A running DuckDB call holds one of its threads: with the
- * default (the number of cores) two queries on two cores block every file read, zlib and DNS look-up of the process.
- * Two for each worker thread (one query running, one chunk being fetched), 8 for files, DNS and TLS beside them.
+ * The size that the process-wide native thread pool must have. A running DuckDB call holds one of its threads: with
+ * the default (the number of cores) two queries on two cores block every file read, zlib and DNS look-up of the
+ * process. Two for each worker thread (one query running, one chunk being fetched), 8 for files, DNS and TLS.
  */
 export function nativePoolSize(threads: number): number {
   return Math.max(16, threads * 2 + 8)
+}
+
+/** The size that it was given; 0 when nobody set it. Bun reads it before any JavaScript runs. */
+export function givenNativePoolSize(env: Environment = process.env): number {
+  return Number(env.UV_THREADPOOL_SIZE) || 0
+}
+
+/** The environment of a worker process: ours, with the size of its native thread pool. */
+export function workerEnvironment(threads: number, env: Environment = process.env): Environment {
+  const size = Math.max(givenNativePoolSize(env), nativePoolSize(threads))
+  return { ...env, UV_THREADPOOL_SIZE: String(size) }
 }
 
 function boundsOf(read: ReturnType<typeof reader>) {
@@ -94,8 +107,9 @@ function boundsOf(read: ReturnType<typeof reader>) {
     chunkRows: read.integer('CHUNK_ROWS', 500_000, 2048, 100_000_000),
     chunkBytes: read.integer('CHUNK_MB', 32, 1, 4096) * MiB,
     /**
-     * Bytes that one chunk may become on its way to PostgreSQL. The footer does not tell: 36 kB of parquet, 1 MB by its
-     * footer, became 20 GB of repeated texts. An honest chunk of 500,000 rows and 1,000 columns stays below 8 GB.
+     * Bytes that one chunk may become on its way to PostgreSQL. The footer does not tell: 36 kB of parquet, 1 MB by
+     * its footer, became 20 GB of repeated texts. An honest chunk of 500,000 rows and 1,000 columns stays below 8
+     * GB.
      */
     chunkExpandedBytes: read.integer('CHUNK_EXPANDED_MAX_MB', 8192, 1, 1_000_000) * MiB,
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
@@ -122,7 +136,7 @@ function boundsOf(read: ReturnType<typeof reader>) {
 
 const MiB = 1024 * 1024
 
-function credentials(env: Record<string, string | undefined>, wrong: string[]): S3Config['credentials'] {
+function credentials(env: Environment, wrong: string[]): S3Config['credentials'] {
   const accessKeyId = env.S3_ACCESS_KEY_ID || env.AWS_ACCESS_KEY_ID
   const secretAccessKey = env.S3_SECRET_ACCESS_KEY || env.AWS_SECRET_ACCESS_KEY
   if (!accessKeyId && !secretAccessKey) return undefined
@@ -133,7 +147,7 @@ function credentials(env: Record<string, string | undefined>, wrong: string[]): 
   return { accessKeyId, secretAccessKey, sessionToken: env.S3_SESSION_TOKEN || env.AWS_SESSION_TOKEN }
 }
 
-function reader(env: Record<string, string | undefined>, wrong: string[]) {
+function reader(env: Environment, wrong: string[]) {
   return {
     integer(name: string, preset: number, min: number, max: number): number {
       const text = env[name]

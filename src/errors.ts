@@ -155,8 +155,8 @@ export type Problem = {
 }
 
 /**
- * An error with a code of the table above. Its sentence always has the same shape: subject, found, expected, what to do.
- * `extra` goes into the problem as further fields (never a secret).
+ * An error with a code of the table above. Its sentence always has the same shape: subject, found, expected, what
+ * to do. `extra` goes into the problem as further fields (never a secret).
  */
 export class BulkError extends Error {
   readonly code: ErrorCode

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createApp } from './api/app.ts'
 import { createHealth } from './api/health.ts'
-import { readConfig, type Config } from './config.ts'
+import { readConfig, workerEnvironment, type Config } from './config.ts'
 import { isReady } from './db/jobs.ts'
 import { migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
@@ -36,7 +36,7 @@ void migrateUntilDone(config, log)
 
 function configOrExit(): Config {
   try {
-    return readConfig(process.env)
+    return readConfig()
   } catch (error) {
     createLog({}).error(error instanceof Error ? error.message : String(error))
     process.exit(1)
@@ -46,9 +46,8 @@ function configOrExit(): Config {
 function startWorker(config: Config, log: Log): Supervisor {
   const { threads, bounds } = config
   return superviseWorker(join(import.meta.dir, 'node.ts'), {
-    threads,
     drainMs: bounds.drainMs + 5000,
-    env: process.env,
+    env: workerEnvironment(threads),
     log,
   })
 }

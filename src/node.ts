@@ -1,7 +1,7 @@
 // The worker process: its threads, the loops that pull tasks for them, and the sweeper. Started by main.ts.
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { nativePoolSize, readConfig, type Config } from './config.ts'
+import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './config.ts'
 import { isReady, takeStalled } from './db/jobs.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { createLog, errorFields, type Log } from './log.ts'
@@ -11,7 +11,7 @@ import { openQueue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
 import { startPool } from './worker/pool.ts'
 
-const given = readConfig(process.env)
+const given = readConfig()
 const log = createLog({ node: given.node, role: 'worker', pid: process.pid })
 requireNativePool(given, log)
 const config: Config = { ...given, workDir: ownFolder(given.workDir) }
@@ -67,16 +67,17 @@ async function stop(why: string): Promise<void> {
 }
 
 /**
- * Two DuckDB queries on two cores take the whole native pool of its default size, and then no file, DNS or zlib call of
- * the process moves. The size is read before any JavaScript runs, so it can only be asked for here, not set.
+ * Two DuckDB queries on two cores take the whole native pool of its default size, and then no file, DNS or zlib
+ * call of the process moves. The size is read before any JavaScript runs, so it can only be asked for here, not
+ * set.
  */
 function requireNativePool(config: Config, log: Log): void {
   const least = nativePoolSize(config.threads)
-  const size = Number(process.env.UV_THREADPOOL_SIZE)
-  if (size >= least) return
+  const found = givenNativePoolSize()
+  if (found >= least) return
   log.error(
-    `UV_THREADPOOL_SIZE: found ${process.env.UV_THREADPOOL_SIZE ?? 'nothing'}, expected ${least} or more for ` +
-      `${config.threads} threads. Start the worker through src/main.ts, or set it in the real environment (not in .env).`,
+    `UV_THREADPOOL_SIZE: found ${found || 'nothing'}, expected ${least} or more for ${config.threads} threads. ` +
+      'Start the worker through src/main.ts, or set it in the real environment (not in .env).',
   )
   process.exit(1)
 }

@@ -31,7 +31,7 @@ export async function claimJob(
       lease_until = now() + ${limits.leaseMs} * interval '1 millisecond',
       ring_at = now() + ${limits.leaseMs} * interval '1.5 milliseconds'
     where id = ${id} and status in ('enfileirado', 'processando') and lease_until <= now()
-      and attempts < ${limits.attempts}
+      and (attempts < ${limits.attempts} or phase in ('wait', 'stage'))
     returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (job) return { kind: 'claimed', job }
@@ -45,7 +45,9 @@ export async function claimJob(
   return { kind: 'exhausted', job: found }
 }
 
-/** A chunk of work of a stage: rows to stage, or a check of the whole file. Row numbers count from 0, end exclusive. */
+/**
+ * A chunk of work of a stage: rows to stage, or a check of the whole file. Row numbers count from 0, end exclusive.
+ */
 export type Chunk = { no: number; kind: 'rows' | 'keys' | 'digest'; rowStart: number; rowEnd: number }
 
 export type ChunkClaim =

@@ -1,6 +1,6 @@
 import type { Problem } from '../errors.ts'
 import { fenced, type Fence } from './claims.ts'
-import type { Sql, Transaction } from './postgres.ts'
+import { storable, type Sql, type Transaction } from './postgres.ts'
 
 /** True when an earlier job of the figura is still alive, so that this one has to wait for its turn. */
 export async function hasEarlier(
@@ -54,7 +54,10 @@ export type MergeStats = {
   mergeMs: number
 }
 
-/** Ends the job well, in the transaction of its MERGE. False: the job is no longer ours, and the MERGE must roll back. */
+/**
+ * Ends the job well, in the transaction of its MERGE. False: the job is no longer ours, and the MERGE must roll
+ * back.
+ */
 export async function completeJob(
   tx: Transaction,
   fence: { job: string; stage: number },
@@ -69,17 +72,35 @@ export async function completeJob(
   `
   if (count !== 1) return false
   await tx`delete from bulk.chunk where job = ${fence.job}`
+  await wakeNext(tx, fence.job)
   return true
 }
 
 /** Ends the job in `erro`. False: it had ended before, or belongs to somebody else by now. */
 export async function failJob(tx: Transaction, fence: Fence, problem: Problem): Promise<boolean> {
+  const error = tx.json(storable(problem))
   const { count } = await tx`
     update bulk.job set
-      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${tx.json(JSON.parse(JSON.stringify(problem)))}
+      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error}
     where id = ${fence.job} and status in ('enfileirado', 'processando') and ${fenced(tx, fence)}
   `
   if (count !== 1) return false
   await tx`delete from bulk.chunk where job = ${fence.job}`
+  await wakeNext(tx, fence.job)
   return true
+}
+
+/**
+ * A job has ended: the next one of its figura, if it waits for its turn, is due now. It is rung for at once by whoever
+ * ended this job; should that word be lost, the sweeper rings in 10 s instead of 10 minutes.
+ */
+async function wakeNext(tx: Transaction, ended: string): Promise<void> {
+  await tx`
+    update bulk.job set ring_at = least(ring_at, now() + interval '10 seconds')
+    where phase = 'wait' and id = (
+      select next.id from bulk.job next join bulk.job ended on ended.figura = next.figura
+      where ended.id = ${ended} and next.status in ('enfileirado', 'processando')
+      order by next.seq limit 1
+    )
+  `
 }

@@ -1,7 +1,7 @@
 import type { Figura } from '../figura/types.ts'
 import type { Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
-import type { Sql, Transaction } from './postgres.ts'
+import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
 /** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
 export type Job = {
@@ -107,10 +107,10 @@ export async function writeJobLog(
   job: string,
   line: Omit<LogLine, 'at'>,
 ): Promise<void> {
-  const data = line.data === null ? null : sql.json(JSON.parse(JSON.stringify(line.data)))
+  const data = line.data === null ? null : sql.json(storable(line.data))
   await sql`
     insert into bulk.job_log (job, level, node, thread, attempt, phase, message, ms, data)
-    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${line.message},
+    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${storableText(line.message)},
             ${line.ms}, ${data})
   `
 }
@@ -124,7 +124,8 @@ export async function isReady(sql: Sql): Promise<boolean> {
 /**
  * Takes the jobs that nobody has moved for a while, counts a ring for each, and gives them back to be rung for.
  * Any number of nodes may do this at once: `skip locked` gives each job to one of them.
- * @param overdueMs how long past its time a job must be; 0 when the queue is empty, more when its message may yet come
+ * @param overdueMs how long past its time a job must be; 0 when the queue is empty, more when its message may yet
+ * come
  */
 export async function takeStalled(
   sql: Sql,

@@ -92,7 +92,10 @@ export type Marks = { total: number; done: number; rows: number }
 
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
   const [marks] = await sql<Marks[]>`
-    select count(*) as total, count(done_at) as done, coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows
+    select
+      count(*) as total,
+      count(done_at) as done,
+      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows
     from bulk.chunk where job = ${job} and stage = ${stage}
   `
   return marks ?? { total: 0, done: 0, rows: 0 }

@@ -19,10 +19,22 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
     connection: {
       application_name: name,
       TimeZone: 'UTC',
-      // A killed client does not stop its SQL: without this the backend goes on, and commits (100 of 100 rows, 3 s later).
+      // A killed client does not stop its SQL: without this the backend goes on, and commits (100 of 100 rows, 3 s
+      // later).
       client_connection_check_interval: '2s',
     },
   })
+}
+
+/** A value as jsonb takes it: plain JSON, whose texts are storable. */
+export function storable(value: unknown): postgres.JSONValue {
+  const clean = (_name: string, part: unknown) => (typeof part === 'string' ? storableText(part) : part)
+  return JSON.parse(JSON.stringify(value, clean))
+}
+
+/** PostgreSQL takes no NUL and no half of a surrogate pair; names and values of a file that an error quotes may have them. */
+export function storableText(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed()
 }
 
 /** The SQLSTATE of a PostgreSQL error, or the client's own code (CONNECTION_CLOSED …); else undefined. */
@@ -32,8 +44,8 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * True when the same work may succeed later without anybody changing it: link lost, shutdown, deadlock, serialization,
- * lock or statement time-out, and all of class 53 (disk full, too many connections).
+ * True when the same work may succeed later without anybody changing it: link lost, shutdown, deadlock,
+ * serialization, lock or statement time-out, and all of class 53 (disk full, too many connections).
  */
 export function isTransient(error: unknown): boolean {
   const code = sqlState(error)

@@ -9,8 +9,8 @@ import { nullKeysSql, repeatedKeysSql, type KeyColumn } from './sql-duckdb.ts'
 const KEYS_PER_PASS = 2_000_000
 
 /**
- * Looks at the keys of the whole file: none may be null or stand in it twice. DuckDB does it on the key's columns alone,
- * so that PostgreSQL need not sort the stage for it.
+ * Looks at the keys of the whole file: none may be null or stand in it twice. DuckDB does it on the key's columns
+ * alone, so that PostgreSQL need not sort the stage for it.
  * @throws BulkError `key_null` or `key_repeated`, with the count and the first rows (counted from 1)
  */
 export async function checkKeys(

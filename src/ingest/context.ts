@@ -4,7 +4,10 @@ import type { Sql } from '../db/postgres.ts'
 import type { JobEvent } from '../job.ts'
 import type { Log } from '../log.ts'
 
-/** What a thread works with: one DuckDB, and three connections (COPY, the heartbeat, the records), for its whole life. */
+/**
+ * What a thread works with: one DuckDB, and three connections (COPY, the heartbeat, the records), for its whole
+ * life.
+ */
 export type Context = {
   config: Config
   thread: number

@@ -93,7 +93,7 @@ function writePrefixed(
 function copyInline(view: DataView, at: number, inline: DataView, start: number, length: number): void {
   if (length >= 4) {
     view.setUint32(at, inline.getUint32(start))
-    if (length >= 8) view.setUint32(at + 4, inline.getUint32(start + 4))
+    if (length > 8) view.setUint32(at + 4, inline.getUint32(start + 4))
     view.setUint32(at + length - 4, inline.getUint32(start + length - 4))
   } else {
     for (let j = 0; j < length; j++) view.setUint8(at + j, inline.getUint8(start + j))

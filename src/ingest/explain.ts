@@ -7,9 +7,9 @@ import { quote } from './sql.ts'
 import { refusedValuesSql } from './sql-duckdb.ts'
 
 /**
- * Turns the refusal of a chunk's values into words. PostgreSQL checks every value anyway, so nothing is checked twice on
- * the way; only when it (or a cast of DuckDB) refuses is the chunk asked which values those are, and in which rows.
- * Errors that are not about values come back as they are.
+ * Turns the refusal of a chunk's values into words. PostgreSQL checks every value anyway, so nothing is checked
+ * twice on the way; only when it (or a cast of DuckDB) refuses is the chunk asked which values those are, and in
+ * which rows. Errors that are not about values come back as they are.
  */
 export async function explainRefusal(
   error: unknown,

@@ -4,8 +4,11 @@ import { typeName } from '../figura/type-names.ts'
 import type { Column, ColumnType, Figura, ScalarType } from '../figura/types.ts'
 import { duckType, quote } from './sql.ts'
 
-/** A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`. */
-export type FileColumn = { name: string; type: string }
+/**
+ * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`. `written`: its
+ * name in the file, where DuckDB reads it by another one because two differ in case alone, or not at all.
+ */
+export type FileColumn = { name: string; type: string; written?: string }
 
 /** A column of the figura that the file has, and the DuckDB expression that gives it in the type that is encoded. */
 export type FittedColumn = { column: Column; fileColumn: string; expression: string }
@@ -13,15 +16,21 @@ export type FittedColumn = { column: Column; fileColumn: string; expression: str
 export type Fit = { columns: FittedColumn[]; differences: Difference[] }
 
 /**
- * Compares the file's columns with the figura, by name. A type fits when it can hold every value that the file's type
- * can: nothing is ever rounded, cut or guessed. Optional columns that the file lacks are left out; columns that only the
- * file has are not read. All differences come at once.
+ * Compares the file's columns with the figura, by name. A type fits when it can hold every value that the file's
+ * type can: nothing is ever rounded, cut or guessed. Optional columns that the file lacks are left out; columns
+ * that only the file has are not read. All differences come at once.
  */
 export function fitColumns(figura: Figura, file: FileColumn[]): Fit {
   const columns: FittedColumn[] = []
   const differences: Difference[] = []
+  const counter = file.find((column) => column.name.toLowerCase() === ROW_NUMBER)
+  if (counter) differences.push(reserved(counter))
   for (const column of figura.columns) {
     const found = findColumn(file, column.from)
+    if (found === 'unclear') {
+      differences.push(unclear(column))
+      continue
+    }
     if (!found) {
       if (column.required) differences.push(missing(column, file))
       continue
@@ -33,12 +42,16 @@ export function fitColumns(figura: Figura, file: FileColumn[]): Fit {
   return { columns, differences }
 }
 
-/** The name as it stands; else the one name that differs by case alone. */
-function findColumn(file: FileColumn[], name: string): FileColumn | undefined {
-  const exact = file.find((column) => column.name === name)
-  if (exact) return exact
-  const alike = file.filter((column) => column.name.toLowerCase() === name.toLowerCase())
-  return alike.length === 1 ? alike[0] : undefined
+/** What DuckDB calls the number of a row, by which chunks are read: it refuses a file that has a column of this name. */
+const ROW_NUMBER = 'file_row_number'
+
+/** The name as it stands; else the one name that differs by case alone. A column that DuckDB renamed is not read. */
+function findColumn(file: FileColumn[], name: string): FileColumn | 'unclear' | undefined {
+  const alike = file.filter(({ name: read, written = read }) => written.toLowerCase() === name.toLowerCase())
+  const exact = alike.filter(({ name: read, written = read }) => written === name)
+  const [found, other] = exact.length ? exact : alike
+  if (!found) return undefined
+  return other || (found.written ?? found.name) !== found.name ? 'unclear' : found
 }
 
 /** The expression that reads `fileType` as `type` without loss, or undefined when there is none. */
@@ -146,6 +159,24 @@ function missing(column: Column, file: FileColumn[]): Difference {
     found: `no column "${column.from}" in the file${hint}`,
     expected: typeName(column.type),
     fix: `write a column "${column.from}", or set its other name in the figura with "from"`,
+  }
+}
+
+function reserved({ name }: FileColumn): Difference {
+  return {
+    column: name,
+    found: `a column "${name}" in the file`,
+    expected: 'none of this name, by which the reader counts the rows',
+    fix: 'leave the column out of the file, or write it by another name',
+  }
+}
+
+function unclear(column: Column): Difference {
+  return {
+    column: column.name,
+    found: `several columns called "${column.from}", or so but for upper and lower case`,
+    expected: 'one',
+    fix: `write one column "${column.from}", and give the others names of their own`,
   }
 }
 

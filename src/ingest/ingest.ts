@@ -84,7 +84,9 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
       const fence = { job: job.id, stage, chunk: chunk.no }
       return work(job, fence, claims, context, async (signal, report) => {
         if (claims > config.bounds.attempts) throw exhausted(claims - 1)
-        await using file = await openFile(job, { name: `${job.id}-${stage}-${chunk.no}` }, context, signal)
+        // a thread of this process that lost the chunk may still have its copy open, so each claim has its own
+        const name = `${job.id}-${stage}-${chunk.no}-${claims}`
+        await using file = await openFile(job, { name }, context, signal)
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
         return marked.last ? merge(job, stage, context, report) : released(job, stage, marked.released)
       })

@@ -8,9 +8,9 @@ export class JobLost extends Error {
 }
 
 /**
- * Does work under a lease that is renewed while it runs. The work's signal is aborted when the lease is lost: the job
- * ended (cancelled, failed elsewhere) or somebody else has it. A renewal that cannot reach PostgreSQL is tried again at
- * the next tick; the fence in the transaction is what keeps a holder that was paused from doing harm.
+ * Does work under a lease that is renewed while it runs. The work's signal is aborted when the lease is lost: the
+ * job ended (cancelled, failed elsewhere) or somebody else has it. A renewal that cannot reach PostgreSQL is tried
+ * again at the next tick; the fence in the transaction is what keeps a holder that was paused from doing harm.
  */
 export async function withLease<T>(
   sql: Sql,

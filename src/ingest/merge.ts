@@ -11,9 +11,9 @@ export type Merged =
   { kind: 'merged'; stats: MergeStats } | { kind: 'stage_lost'; found: number; expected: number }
 
 /**
- * Merges a whole stage into its table, writes the statistics and ends the job, all in one transaction: readers see all
- * of it or nothing, and a job cannot be merged twice. The lock on the table comes first, so that two figuras with one
- * table never merge at the same time (MERGE answers 23505 where two sessions insert the same key).
+ * Merges a whole stage into its table, writes the statistics and ends the job, all in one transaction: readers see
+ * all of it or nothing, and a job cannot be merged twice. The lock on the table comes first, so that two figuras
+ * with one table never merge at the same time (MERGE answers 23505 where two sessions insert the same key).
  * @throws JobLost when the job is no longer ours; PostgreSQL's own errors
  */
 export async function mergeStage(sql: Sql, job: ClaimedJob, stage: number): Promise<Merged> {

@@ -4,7 +4,7 @@ import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
 import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'
-import { columnRangesSql, describeSql, rowGroupsSql } from './sql-duckdb.ts'
+import { columnRangesSql, describeSql, rowGroupsSql, schemaSql } from './sql-duckdb.ts'
 
 /** What the footer of a parquet file says. Sizes in bytes, uncompressed as the footer states them. */
 export type FileShape = { columns: FileColumn[]; rowGroups: { rows: number; bytes: number }[]; rows: number }
@@ -14,10 +14,26 @@ export type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
 
 /** Reads the footer of the local file; none of its data needs to be there. */
 export async function readShape(duckdb: Duckdb, path: string): Promise<FileShape> {
-  const columns = await duckdb.query<{ name: string; type: string }>(describeSql(path))
+  const described = await duckdb.query<{ name: string; type: string }>(describeSql(path))
+  const written = topNames(await duckdb.query<SchemaNode>(schemaSql(path)))
+  const columns = described.map((column, at) => ({ ...column, written: written[at] ?? column.name }))
   const groups = await duckdb.query<{ rows: bigint; bytes: bigint }>(rowGroupsSql(path))
   const rowGroups = groups.map((group) => ({ rows: Number(group.rows), bytes: Number(group.bytes) }))
   return { columns, rowGroups, rows: rowGroups.reduce((sum, group) => sum + group.rows, 0) }
+}
+
+type SchemaNode = { name: string; children: number }
+
+/** The names of the columns as the file has them: DuckDB calls the second of `ID` and `id` by another name, `id_1`. */
+function topNames(nodes: SchemaNode[]): string[] {
+  const names: string[] = []
+  let below = 0
+  for (const { name, children } of nodes.slice(1)) {
+    if (below === 0) names.push(name)
+    else below--
+    below += children
+  }
+  return names
 }
 
 /**
@@ -55,8 +71,9 @@ export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] 
 }
 
 /**
- * Cuts a file into chunks of whole row groups, joined while they stay within the bounds; a row group above the bounds
- * is split by rows. The checks come first, so that a repeated key or a wrong digest is known while rows are on their way.
+ * Cuts a file into chunks of whole row groups, joined while they stay within the bounds; a row group above the
+ * bounds is split by rows. The checks come first, so that a repeated key or a wrong digest is known while rows are
+ * on their way.
  */
 export function cutChunks(
   shape: FileShape,

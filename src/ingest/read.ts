@@ -10,9 +10,10 @@ const LARGE_BYTES = 128 * 1024
 const SLICE_BYTES = 32 * 1024 * 1024
 
 /**
- * Reads rows in the order of the file. DuckDB hands out 2,048 rows at a time with all their texts in memory, whatever its
- * memory_limit says: 36 kB of parquet, 20,000 texts of 1 MB, took 19 GB. So each text's length is looked at before it is
- * unpacked (about 3 % of a read), and from the first large one on the rows are read in slices that fit into memory.
+ * Reads rows in the order of the file. DuckDB hands out 2,048 rows at a time with all their texts in memory,
+ * whatever its memory_limit says: 36 kB of parquet, 20,000 texts of 1 MB, took 19 GB. So each text's length is
+ * looked at before it is unpacked (about 3 % of a read), and from the first large one on the rows are read in
+ * slices that fit into memory.
  */
 export async function* readRows(
   duck: Duckdb,

@@ -25,10 +25,17 @@ export type Verdict =
 export function judge(error: unknown, { tries, triesMax }: { tries: number; triesMax: number }): Verdict {
   if (error instanceof JobLost) return { kind: 'drop' }
   if (error instanceof BulkError && error.retry === 'never') return { kind: 'fail', error }
-  if (/^(2[23]|42|P0|0A)/.test(sqlState(error) ?? '')) return { kind: 'fail', error: tableRefused(error) }
+  if (TABLE_REFUSES.test(sqlState(error) ?? '')) return { kind: 'fail', error: tableRefused(error) }
   if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
   return { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
 }
+
+/**
+ * SQLSTATE classes that the same rows meet again at every try: 21 cardinality, 22 data, 23 constraints, 27 triggers,
+ * 38 and 39 functions, 42 names and rights, 44 check options, 54 limits (a row or an index entry too large), P0 PL/pgSQL,
+ * 0A what is not supported.
+ */
+const TABLE_REFUSES = /^(2[1237]|3[89]|4[24]|54|P0|0A)/
 
 /** Carries out the verdict on a failed piece of work; never throws. */
 export async function settle(

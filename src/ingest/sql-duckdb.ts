@@ -3,7 +3,13 @@ import { duckLiteral } from './sql.ts'
 
 /** Names and types of a parquet file's columns. */
 export function describeSql(path: string): string {
-  return `select column_name as name, column_type as type from (describe select * from read_parquet(${duckLiteral(path)}))`
+  const file = `read_parquet(${duckLiteral(path)})`
+  return `select column_name as name, column_type as type from (describe select * from ${file})`
+}
+
+/** All nodes of the schema as it stands in the file, each before its children; the first is the root. */
+export function schemaSql(path: string): string {
+  return `select name, coalesce(num_children, 0)::integer as children from parquet_schema(${duckLiteral(path)})`
 }
 
 /** Rows and uncompressed bytes of each row group, in order. */
@@ -15,9 +21,9 @@ export function rowGroupsSql(path: string): string {
 }
 
 /**
- * Where the pages of some columns stand, for the row groups first..last (inclusive).
- * A column of structs or lists has one path per leaf, which begins with the column's name.
- * 100 bytes more than stated are taken: old parquet-mr left the dictionary page's header out of the size (PARQUET-816).
+ * Where the pages of some columns stand, for the row groups first..last (inclusive). A column of structs or lists
+ * has one path per leaf, which begins with the column's name. 100 bytes more than stated are taken: old parquet-mr
+ * left the dictionary page's header out of the size (PARQUET-816).
  */
 export function columnRangesSql(
   path: string,
@@ -54,7 +60,8 @@ export function readRowsSql(
 
 /** The value, or an error of DuckDB when it has more bytes. A length is read without unpacking the text. */
 export function guardLength({ expression, binary }: Text, maxBytes: number): string {
-  return `case when ${byteLength({ expression, binary })} > ${maxBytes} then error(${duckLiteral(LARGE_VALUE)}) else ${expression} end`
+  const tooLarge = `${byteLength({ expression, binary })} > ${maxBytes}`
+  return `case when ${tooLarge} then error(${duckLiteral(LARGE_VALUE)}) else ${expression} end`
 }
 
 /** A value of any length: text, or bytes. */
@@ -67,14 +74,18 @@ function byteLength({ expression, binary }: Text): string {
 /** What that error says. */
 export const LARGE_VALUE = 'a value is too large to be read with 2,048 others'
 
-/** An upper bound for the bytes of a row's texts: the sum of the longest of each column. Null when there are no rows. */
+/**
+ * An upper bound for the bytes of a row's texts: the sum of the longest of each column. Null when there are no
+ * rows.
+ */
 export function largestRowSql(
   path: string,
   { texts, rowStart, rowEnd }: { texts: Text[]; rowStart: number; rowEnd: number },
 ): string {
-  const sum = texts.map((text) => `coalesce(max(${byteLength(text)}), 0)`).join(' + ')
+  // a list, since 1,000 terms of `+` are nested deeper than DuckDB allows
+  const longest = texts.map((text) => `max(${byteLength(text)})`).join(', ')
   return `
-    select (${sum})::bigint as bytes
+    select list_sum([${longest}])::bigint as bytes
     from read_parquet(${duckLiteral(path)}, file_row_number = true)
     where file_row_number between ${rowStart} and ${rowEnd - 1}`
 }
@@ -85,14 +96,14 @@ export type KeyColumn = { name: string; expression: string; type: ColumnType }
 /** Counts the rows whose key is null in some column, with the first of them. */
 export function nullKeysSql(path: string, keys: KeyColumn[]): string {
   return `
-    select count(*)::bigint as count, list(file_row_number order by file_row_number)[1:5] as "rows"
+    select count(*)::bigint as count, min(file_row_number, 5) as "rows"
     from read_parquet(${duckLiteral(path)}, file_row_number = true)
     where ${keys.map((key) => `(${key.expression}) is null`).join(' or ')}`
 }
 
 /**
- * Counts the keys that stand in more than one row, among the keys whose hash falls into one of `parts` parts: a part at
- * a time keeps the memory bounded however many rows there are.
+ * Counts the keys that stand in more than one row, among the keys whose hash falls into one of `parts` parts: a
+ * part at a time keeps the memory bounded however many rows there are.
  */
 export function repeatedKeysSql(
   path: string,
@@ -102,6 +113,7 @@ export function repeatedKeysSql(
   const columns = keys.map((key, at) => `${comparable(key)} as k${at}`).join(', ')
   const names = keys.map((_, at) => `k${at}`).join(', ')
   const shown = keys.map((key, at) => `${duckLiteral(key.name)}: k${at}::varchar`).join(', ')
+  const example = `{key: {${shown}}, times: times, first_row: first + 1, last_row: last + 1}`
   return `
     with keys as (
       select ${columns}, file_row_number as no from read_parquet(${duckLiteral(path)}, file_row_number = true)
@@ -111,8 +123,7 @@ export function repeatedKeysSql(
       group by ${names} having count(*) > 1
     )
     select count(*)::bigint as keys, coalesce(sum(times), 0)::bigint as "rows",
-      to_json(list({key: {${shown}}, times: times, first_row: first + 1, last_row: last + 1} order by first)[1:5])::varchar
-        as examples
+      to_json(list(${example} order by first)[1:5])::varchar as examples
     from repeated`
 }
 

@@ -13,8 +13,8 @@ export function targetName(figura: Figura): string {
 }
 
 /**
- * The stage: UNLOGGED and without indexes or constraints (200,000 rows: 34 kB of WAL instead of 26 MB), so that a chunk
- * can be copied into it as fast as PostgreSQL takes rows. autovacuum would only disturb it.
+ * The stage: UNLOGGED and without indexes or constraints (200,000 rows: 34 kB of WAL instead of 26 MB), so that a
+ * chunk can be copied into it as fast as PostgreSQL takes rows. autovacuum would only disturb it.
  */
 export function createStageSql(stage: string, columns: Column[]): string {
   const list = columns.map((column) => `${quote(column.name)} ${canonicalName(column.type)}`)
@@ -40,8 +40,8 @@ export function createTargetSql(figura: Figura, { withSchema }: { withSchema: bo
 }
 
 /**
- * The MERGE of a stage into its table. Rows that are equal already are left alone: 200,000 unchanged rows write 0 bytes
- * of WAL instead of 81 MB. Columns that the file lacks are not named, and so keep what the table has.
+ * The MERGE of a stage into its table. Rows that are equal already are left alone: 200,000 unchanged rows write 0
+ * bytes of WAL instead of 81 MB. Columns that the file lacks are not named, and so keep what the table has.
  */
 export function mergeSql(figura: Figura, stage: string, columns: Column[]): string {
   const names = columns.map((column) => quote(column.name))

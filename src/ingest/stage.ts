@@ -14,8 +14,8 @@ import { readRows } from './read.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 
 /**
- * Does chunks of a job's stage: the checks first, then the rows. The COPY and the marks are one transaction, so that a
- * chunk that is done twice at the same time counts once.
+ * Does chunks of a job's stage: the checks first, then the rows. The COPY and the marks are one transaction, so
+ * that a chunk that is done twice at the same time counts once.
  * @returns whether the marks were the last ones missing, and which chunks may be rung for next
  * @throws BulkError when the data is at fault; JobLost when the stage is no longer the job's
  */
@@ -31,7 +31,8 @@ export async function stageChunks(
     if (kind === 'rows') await file.fetch({ rowStart, rowEnd, columns }, signal)
   }
   return context.sql.begin(async (tx) => {
-    // The stage is UNLOGGED and the marks with it, so nothing is lost by not waiting for the disk: a crash empties both.
+    // The stage is UNLOGGED and the marks with it, so nothing is lost by not waiting for the disk: a crash empties
+    // both.
     await tx`set local synchronous_commit = off`
     const marks: { no: number; kind: Chunk['kind']; rows: number }[] = []
     for (const chunk of chunks) {
@@ -135,11 +136,12 @@ function refuseNulls(encoder: Encoder, columns: FittedColumn[], chunk: Chunk): v
     const nulls = encoder.nulls[at]
     if (!nulls || nulls.count === 0) continue
     const firstRows = nulls.rows.map((row) => chunk.rowStart + row + 1)
+    const rows = `rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
     throw new BulkError(
       'required_null',
       {
         subject: `Column ${column.name}`,
-        found: `${nulls.count} null(s) in rows ${chunk.rowStart + 1} to ${chunk.rowEnd}, the first in row ${firstRows.join(', ')}`,
+        found: `${nulls.count} null(s) in ${rows}, the first in row ${firstRows.join(', ')}`,
         expected: 'a value in every row (required: true)',
       },
       { column: column.name, count: nulls.count, first_rows: firstRows },

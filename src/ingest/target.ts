@@ -6,7 +6,8 @@ import type { Figura } from '../figura/types.ts'
 import { createTargetSql, targetName } from './sql-postgres.ts'
 
 /**
- * Makes the figura's table on first use, and else compares it with the figura: columns, types, a unique index on the key.
+ * Makes the figura's table on first use, and else compares it with the figura: columns, types, a unique index on
+ * the key.
  * @throws BulkError `target_differs` with every difference, so that this figura alone stands still
  */
 export async function ensureTarget(sql: Sql, figura: Figura): Promise<void> {

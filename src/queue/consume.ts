@@ -13,8 +13,9 @@ export type Consumption = {
 }
 
 /**
- * Pulls tasks by free capacity: `slots` loops, each asking for one message, running it to its end, and only then asking
- * for the next. Nothing is prefetched, since a prefetched message would be stranded until ack_wait if this node stops.
+ * Pulls tasks by free capacity: `slots` loops, each asking for one message, running it to its end, and only then
+ * asking for the next. Nothing is prefetched, since a prefetched message would be stranded until ack_wait if this
+ * node stops.
  */
 export function consume(
   queue: Queue,
@@ -87,8 +88,8 @@ async function handle(
     const outcome = await run(task)
     switch (outcome.kind) {
       case 'done':
-        // before the ack: if this node dies in between, the redelivered task finds its work done and releases nothing,
-        // and the sweeper rings for the job
+        // before the ack: if this node dies in between, the redelivered task finds its work done and releases
+        // nothing, and the sweeper rings for the job
         await release(queue, outcome.release, log)
         message.ack()
         return

@@ -5,8 +5,8 @@ import type { Queue } from './stream.ts'
 const PUBLISH_TIMEOUT_MS = 5000
 
 /**
- * Rings for a task. The message holds ids only. Its own id carries the ring's number, so that the same ring counts once
- * and a later one is not swallowed by JetStream's window of duplicates.
+ * Rings for a task. The message holds ids only. Its own id carries the ring's number, so that the same ring counts
+ * once and a later one is not swallowed by JetStream's window of duplicates.
  * @returns false when there is no connection; the sweeper rings later
  * @throws when the broker does not store the message
  */

@@ -27,8 +27,8 @@ export function names(stream: string): Names {
 export type Link = { nc: NatsConnection; js: JetStreamClient; jsm: JetStreamManager }
 
 /**
- * The queue as seen by one process. It may never have been reached: nothing here waits for NATS, since a job is safe in
- * PostgreSQL before anybody rings for it.
+ * The queue as seen by one process. It may never have been reached: nothing here waits for NATS, since a job is
+ * safe in PostgreSQL before anybody rings for it.
  */
 export type Queue = {
   names: Names

@@ -9,9 +9,12 @@ export type Stalled = { id: string; figura: string; ring: number }
 /** Jobs rung for in one sweep; the next sweep takes the next ones. */
 const SWEEP_LIMIT = 1000
 
+/** No job's next ring lies further ahead than this, in milliseconds: neither one that waits nor one that was rung often. */
+const LATEST_RING_MS = 600_000
+
 /**
- * Takes the stalled jobs from the truth. `overdueMs`: how long past its time a job must be; negative takes jobs before
- * their time. `nextMs`: when it is to be rung for again, at the earliest.
+ * Takes the stalled jobs from the truth. `overdueMs`: how long past its time a job must be; negative takes jobs
+ * before their time. `nextMs`: when it is to be rung for again, at the earliest.
  */
 export type TakeStalled = (options: {
   overdueMs: number
@@ -21,8 +24,9 @@ export type TakeStalled = (options: {
 
 /**
  * Rings again for jobs that stand still, on every node, without a leader: the takers share the jobs among them.
- * With an empty queue whatever is due has lost its message. With a busy one the message probably still stands in line,
- * so only what is a minute overdue is rung for. After an outage of NATS every doorbell may be lost: all are rung for.
+ * With an empty queue whatever is due has lost its message. With a busy one the message probably still stands in
+ * line, so only what is a minute overdue is rung for. After an outage of NATS every doorbell may be lost: all are
+ * rung for.
  */
 export function startSweep(
   queue: Queue,
@@ -46,7 +50,7 @@ export function startSweep(
   }
 
   const timer = setInterval(() => sweep(undefined), everyMs)
-  queue.onConnect(() => sweep(-leaseMs * 2))
+  queue.onConnect(() => sweep(-LATEST_RING_MS))
   if (queue.link()) sweep(undefined)
   return {
     stop: async () => {

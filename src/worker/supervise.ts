@@ -1,7 +1,9 @@
-import { nativePoolSize } from '../config.ts'
+import type { Environment } from '../config.ts'
 import type { Log } from '../log.ts'
 
-/** Back-off between restarts, in milliseconds: doubled for each crash in a row, begun anew after a minute of health. */
+/**
+ * Back-off between restarts, in milliseconds: doubled for each crash in a row, begun anew after a minute of health.
+ */
 const RESTART_MIN_MS = 500
 const RESTART_MAX_MS = 30_000
 const HEALTHY_MS = 60_000
@@ -15,17 +17,11 @@ export type Supervisor = {
 
 /**
  * Keeps a worker process alive beside this one, so that a crash of native code in it never takes the API down.
- * The size of the native thread pool is set here, in the real environment of the new process: it is read before any
- * JavaScript runs, and neither `.env` nor `process.env` can set it.
+ * `env` sets the size of its native thread pool, which is read before any JavaScript runs.
  */
 export function superviseWorker(
   entry: string,
-  {
-    threads,
-    drainMs,
-    env,
-    log,
-  }: { threads: number; drainMs: number; env: Record<string, string | undefined>; log: Log },
+  { drainMs, env, log }: { drainMs: number; env: Environment; log: Log },
 ): Supervisor {
   let child: Bun.Subprocess | undefined
   let ready = false
@@ -36,7 +32,7 @@ export function superviseWorker(
   const start = () => {
     const startedAt = performance.now()
     child = Bun.spawn([process.execPath, entry], {
-      env: { ...env, UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE ?? String(nativePoolSize(threads)) },
+      env,
       stdin: 'ignore',
       stdout: 'inherit',
       stderr: 'inherit',

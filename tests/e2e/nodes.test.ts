@@ -147,7 +147,7 @@ test('a stop lets what is running finish, and leaves no process and no file behi
   await service[Symbol.asyncDispose]()
 })
 
-test('a few kilobytes that unpack to 20 GB end their job at the bound, in bounded memory, and the next job works', async () => {
+test('a file that unpacks to 20 GB ends its job at the bound, in bounded memory, and the next job works', async () => {
   writeFigura('bomba')
   const path = join(folder.path, 'bomba.parquet')
   await writeParquet(path, `select i as id, repeat('x', 1000000) as nome from range(20000) t(i)`)
@@ -190,6 +190,7 @@ async function file(name: string, rows: number, rowGroupRows?: number): Promise<
 }
 
 function writeFigura(name: string): void {
-  const text = `description: ${name}\ntable: public.${name}\nkey: [id]\ncolumns:\n  id: { type: bigint }\n  nome: { type: text }\n`
+  const columns = 'columns:\n  id: { type: bigint }\n  nome: { type: text }\n'
+  const text = `description: ${name}\ntable: public.${name}\nkey: [id]\n${columns}`
   writeFileSync(join(figuras, `${name}.yaml`), `${text}sources: ['${bucket.url('')}']\n`)
 }

@@ -50,7 +50,8 @@ beforeAll(async () => {
   })
   ingest = await openIngest(config, 0, (event) => void events.push(event))
   // texts that do not compress: 40 bytes a row, 16 MB in all, in 10 row groups
-  const select = `select i as id, md5(i::varchar) || md5((i + 1)::varchar) as nome, i % 7 as sobra from range(${ROWS}) t(i)`
+  const nome = 'md5(i::varchar) || md5((i + 1)::varchar) as nome'
+  const select = `select i as id, ${nome}, i % 7 as sobra from range(${ROWS}) t(i)`
   await writeParquet(file, select, { rowGroupRows: 40_960 })
   await bucket.put('grande.parquet', { file })
 })
@@ -62,7 +63,7 @@ afterAll(async () => {
   folder[Symbol.dispose]()
 })
 
-test('a worker that is given one chunk of a large file fetches only the footer and the bytes of that chunk', async () => {
+test('a worker that is given one chunk of a large file fetches the footer and its bytes alone', async () => {
   const job = await accept('um')
   const planned = await ingest.run(job)
   const chunk = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 3)
@@ -135,7 +136,7 @@ test('a chunk that is delivered twice, one after the other or at the same time, 
   })
 })
 
-test('at most a bounded number of chunks of a job stands in the queue, and each one that is staged lets the next in', async () => {
+test('a bounded number of chunks of a job stands in the queue, and each that is staged lets the next in', async () => {
   const job = await accept('quatro')
   const planned = await ingest.run(job)
   if (planned.kind !== 'done') throw new Error('not planned')

@@ -5,9 +5,9 @@ import type { ColumnType, Figura } from '../../src/figura/types.ts'
 import { duck, rowsOf } from './parquet.ts'
 
 /**
- * Compares a table with DuckDB's own reading of the file, value by value: each side puts a row into one text that both
- * spell alike (bits of floats, microseconds, hex of bytes), and EXCEPT is asked both ways. `rows` are the table's;
- * `different` names the columns of the first row that differs.
+ * Compares a table with DuckDB's own reading of the file, value by value: each side puts a row into one text that
+ * both spell alike (bits of floats, microseconds, hex of bytes), and EXCEPT is asked both ways. `rows` are the
+ * table's; `different` names the columns of the first row that differs.
  */
 export async function compareTable(
   sql: postgres.Sql,
@@ -30,10 +30,12 @@ export async function compareTable(
   const connection = await duck()
   const inFile = columns.map((column) => `coalesce(${duckText(`"${column.from}"`, column.type)}, '~')`)
   await connection.run(`
-    create or replace temp table in_table as select * from read_csv('${csv}', header = false, all_varchar = true, names = ['hash', 'key'])`)
+    create or replace temp table in_table as
+    select * from read_csv('${csv}', header = false, all_varchar = true, names = ['hash', 'key'])`)
   await connection.run(`
     create or replace temp table in_file as
-    select md5(concat_ws('|', ${inFile.join(', ')})) as hash, "${figura.key[0]}"::varchar as key from read_parquet('${file}')`)
+    select md5(concat_ws('|', ${inFile.join(', ')})) as hash, "${figura.key[0]}"::varchar as key
+    from read_parquet('${file}')`)
   const [count] = await rowsOf(connection, `select count(*) as rows from in_table`)
   const onlyInFile = await rowsOf(
     connection,
@@ -83,12 +85,12 @@ function postgresText(value: string, type: ColumnType): string {
     case 'double precision':
       return `('x' || encode(float8send(${value}), 'hex'))::bit(64)::text`
     case 'date':
-      return `case when isfinite(${value}) then (${value} - date '2000-01-01')::text else ${value}::text end`
+      return finite(value, `(${value} - date '2000-01-01')`, 'text')
     case 'time':
       return `(extract(epoch from ${value}) * 1000000)::bigint::text`
     case 'timestamp':
     case 'timestamptz':
-      return `case when isfinite(${value}) then (extract(epoch from ${value}) * 1000000)::bigint::text else ${value}::text end`
+      return finite(value, `(extract(epoch from ${value}) * 1000000)::bigint`, 'text')
     case 'array': {
       const element = postgresText('e', type.of)
       return `(case when ${value} is null then null else
@@ -114,13 +116,13 @@ function duckText(value: string, type: ColumnType): string {
     case 'double precision':
       return `(${value}::double)::bit::varchar`
     case 'date':
-      return `case when isfinite(${value}) then date_diff('day', date '2000-01-01', ${value})::varchar else ${value}::varchar end`
+      return finite(value, `date_diff('day', date '2000-01-01', ${value})`, 'varchar')
     case 'time':
       return `epoch_us(${value}::time)::varchar`
     case 'timestamp':
-      return `case when isfinite(${value}::timestamp) then epoch_us(${value}::timestamp)::varchar else ${value}::varchar end`
+      return finite(`${value}::timestamp`, `epoch_us(${value}::timestamp)`, 'varchar')
     case 'timestamptz':
-      return `case when isfinite(${value}::timestamptz) then epoch_us(${value}::timestamptz)::varchar else ${value}::varchar end`
+      return finite(`${value}::timestamptz`, `epoch_us(${value}::timestamptz)`, 'varchar')
     case 'array':
       return `case when ${value} is null then null else
         '[' || array_to_string(list_transform(${value}, e -> coalesce(${duckText('e', type.of)}, '~')), ',') || ']' end`
@@ -130,4 +132,9 @@ function duckText(value: string, type: ColumnType): string {
     default:
       return `${value}::varchar`
   }
+}
+
+/** A day or an instant as a number; the infinite ones by their names. */
+function finite(value: string, number: string, text: 'text' | 'varchar'): string {
+  return `case when isfinite(${value}) then ${number}::${text} else (${value})::${text} end`
 }

@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Columns of every type of the service: PostgreSQL's name, and DuckDB's expression that makes a value from a row's number `i`. */
+/**
+ * Columns of every type of the service: PostgreSQL's name, and DuckDB's expression that makes a value from a row's
+ * number `i`.
+ */
 export const EVERY_TYPE: Record<string, { type: string; value: string }> = {
   verdade: { type: 'boolean', value: `(hash(i) % 2 = 0)` },
   curto: { type: 'smallint', value: `(hash(i, 1) % 65536)::int - 32768` },

@@ -2,7 +2,9 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 
 let instance: Promise<DuckDBInstance> | undefined
 
-/** A connection to the test's own DuckDB, which reads and writes files by itself: the second opinion on every load. */
+/**
+ * A connection to the test's own DuckDB, which reads and writes files by itself: the second opinion on every load.
+ */
 export async function duck(): Promise<DuckDBConnection> {
   instance ??= DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '2GB' })
   const connection = await (await instance).connect()

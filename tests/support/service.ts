@@ -22,7 +22,9 @@ export type Service = AsyncDisposable & {
   stop(): Promise<void>
 }
 
-/** The service as a user starts it: src/main.ts as a process of its own, on a free port, against the test's servers. */
+/**
+ * The service as a user starts it: src/main.ts as a process of its own, on a free port, against the test's servers.
+ */
 export async function startService(options: {
   databaseUrl: string
   stream: string

@@ -22,7 +22,8 @@ describe('a thread that fails while DuckDB is at work', () => {
   })
 
   test('would take the whole process with it if it had not', async () => {
-    const ended = await Promise.all(['throw', 'reject', 'throw'].map((fault) => run('thread-faults.ts', ['bare', fault])))
+    const faults = ['throw', 'reject', 'throw']
+    const ended = await Promise.all(faults.map((fault) => run('thread-faults.ts', ['bare', fault])))
     expect(ended.some(({ code, signal }) => code !== 0 || signal !== null)).toBe(true)
   })
 
@@ -33,7 +34,8 @@ describe('a thread that fails while DuckDB is at work', () => {
     expect(at("process.on('unhandledRejection'")).toBeLessThan(at('self.onmessage ='))
     expect(at('self.onmessage =')).toBeLessThan(at('await '))
     // only types are imported at the top: they are gone at run time
-    for (const line of text.split('\n')) if (line.startsWith('import ')) expect(line).toStartWith('import type ')
+    for (const line of text.split('\n'))
+      if (line.startsWith('import ')) expect(line).toStartWith('import type ')
   })
 })
 
@@ -49,11 +51,18 @@ describe('the native thread pool', () => {
   test('that is too small is refused by the worker process at start', async () => {
     const child = Bun.spawn([process.execPath, 'src/node.ts'], {
       cwd: ROOT,
-      env: { PATH: process.env.PATH, DATABASE_URL: servers.databaseUrl, NATS_URL: servers.natsUrl, UV_THREADPOOL_SIZE: '4' },
+      env: {
+        PATH: process.env.PATH,
+        DATABASE_URL: servers.databaseUrl,
+        NATS_URL: servers.natsUrl,
+        UV_THREADPOOL_SIZE: '4',
+      },
       stdout: 'pipe',
     })
     expect(await child.exited).toBe(1)
-    expect(await new Response(child.stdout).text()).toContain('UV_THREADPOOL_SIZE: found 4, expected 16 or more')
+    expect(await new Response(child.stdout).text()).toContain(
+      'UV_THREADPOOL_SIZE: found 4, expected 16 or more',
+    )
   })
 })
 
@@ -82,12 +91,16 @@ test('threads that are stopped while they read a large file stop cleanly, 3 time
       CHUNK_MB: '4096',
     })
     const fatal: string[] = []
-    const pool = await startPool(config, { log: createLog({}, () => {}), onEvent: () => {}, onFatal: (why) => void fatal.push(why) })
+    const log = createLog({}, () => {})
+    const pool = await startPool(config, { log, onEvent: () => {}, onFatal: (why) => void fatal.push(why) })
     const jobs = [Bun.randomUUIDv7(), Bun.randomUUIDv7()]
-    for (const id of jobs) await insertJob(sql, { id, figura: name, contract: name, url: bucket.url('grande.parquet'), sha256: null })
+    const job = { figura: name, contract: name, url: bucket.url('grande.parquet'), sha256: null }
+    for (const id of jobs) await insertJob(sql, { id, ...job })
     const outcomes = jobs.map((job) => pool.run({ kind: 'job', figura: name, job, ring: 0 }))
     await until('a COPY runs', async () => {
-      const [row] = await sql`select count(*)::int as copies from pg_stat_activity where query ilike 'copy bulk_stage%' and state = 'active'`
+      const [row] = await sql`
+        select count(*)::int as copies from pg_stat_activity
+        where query ilike 'copy bulk_stage%' and state = 'active'`
       return row?.copies > 0 ? true : undefined
     })
     await pool.stop()
@@ -100,9 +113,13 @@ test('threads that are stopped while they read a large file stop cleanly, 3 time
 test('the statement of a process that is killed is ended by PostgreSQL, and is not committed', async () => {
   await using database = await freshDatabase()
   await database.sql`create table orphan (n int)`
-  const child = Bun.spawn([process.execPath, join(PROGRAMS, 'orphan-sql.ts'), database.url], { stdout: 'pipe' })
+  const child = Bun.spawn([process.execPath, join(PROGRAMS, 'orphan-sql.ts'), database.url], {
+    stdout: 'pipe',
+  })
   const isRunning = async () => {
-    const [row] = await database.sql`select count(*)::int as running from pg_stat_activity where application_name = 'orphan' and query ilike '%pg_sleep%'`
+    const [row] = await database.sql`
+      select count(*)::int as running from pg_stat_activity
+      where application_name = 'orphan' and query ilike '%pg_sleep%'`
     return row?.running > 0
   }
   await until('the statement runs', async () => ((await isRunning()) ? true : undefined))

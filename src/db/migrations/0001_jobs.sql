@@ -1,8 +1,9 @@
--- Everything the service keeps for itself stands in two schemas: bulk (its records) and bulk_stage (rows on their way).
+-- Everything the service keeps for itself stands in two schemas: bulk (its records) and bulk_stage (rows on their
+-- way).
 create schema if not exists bulk_stage;
 
--- The figura as it was when a job was accepted under it, once per version: a job is loaded by that contract on any node,
--- whatever the node's own folder of figuras holds by then.
+-- The figura as it was when a job was accepted under it, once per version: a job is loaded by that contract on any
+-- node, whatever the node's own folder of figuras holds by then.
 create table bulk.contract (
   hash text primary key,
   figura text not null,
@@ -30,8 +31,8 @@ create table bulk.job (
   attempts int not null default 0,
   -- who claims the job while this lies ahead, is refused; all clocks here are PostgreSQL's
   lease_until timestamptz not null default now(),
-  -- when the doorbell is rung anew if nothing has moved, and how often it was rung. The count is part of the message's
-  -- id, since JetStream swallows an id that it has seen for the whole window, even after the ack
+  -- when the doorbell is rung anew if nothing has moved, and how often it was rung. The count is part of the
+  -- message's id, since JetStream swallows an id that it has seen for the whole window, even after the ack
   ring_at timestamptz not null default now() + interval '10 seconds',
   ring int not null default 0,
 
@@ -80,8 +81,8 @@ create table bulk.job_log (
 );
 create index job_log_by_job on bulk.job_log (job, id);
 
--- Pieces of a stage. UNLOGGED like the stage itself: a crash of PostgreSQL that empties the stage empties the marks too,
--- so that an emptied stage can never pass for a full one.
+-- Pieces of a stage. UNLOGGED like the stage itself: a crash of PostgreSQL that empties the stage empties the marks
+-- too, so that an emptied stage can never pass for a full one.
 create unlogged table bulk.chunk (
   job uuid not null,
   stage int not null,

@@ -5,7 +5,9 @@ import { DuckDBInstance } from '@duckdb/node-api'
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
 const connections = await Promise.all(Array.from({ length: 2 }, () => instance.connect()))
 const queries = connections.map((connection) =>
-  connection.run('select count(*) from range(100000) a(i), range(6000) b(j) where (i * j) % 7 = 1').catch(() => {}),
+  connection
+    .run('select count(*) from range(100000) a(i), range(6000) b(j) where (i * j) % 7 = 1')
+    .catch(() => {}),
 )
 await Bun.sleep(100)
 const first = await Promise.race([
