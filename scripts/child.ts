@@ -69,18 +69,24 @@ export async function untilReady(
   ready: () => Promise<boolean>,
   timeoutMs = 30_000,
 ): Promise<void> {
-  const state = { code: undefined as number | undefined }
-  void child.exited.then((code) => (state.code = code))
-  const deadline = Date.now() + timeoutMs
-  while (!(await ready())) {
-    const end =
-      state.code !== undefined ? `ended with code ${state.code}` : `was not ready after ${timeoutMs} ms`
-    if (state.code === undefined && Date.now() < deadline) {
+  const late = Promise.withResolvers<string>()
+  const timer = setTimeout(() => late.resolve(`was not ready after ${timeoutMs} ms`), timeoutMs)
+  const gone = child.exited.then((code) => `ended with code ${code}`)
+  try {
+    while (true) {
+      const answer = await Promise.race([ready(), gone, late.promise])
+      if (answer === true) return
+      if (answer !== false) {
+        const log = readFileSync(logFile, 'utf8').slice(-2000)
+        throw new Error(`${name} ${answer}. The end of its log:\n${log}`)
+      }
       await Bun.sleep(10)
-      continue
     }
+  } catch (error) {
     await child.kill()
-    throw new Error(`${name} ${end}. The end of its log:\n${readFileSync(logFile, 'utf8').slice(-2000)}`)
+    throw error
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -45,6 +45,7 @@ function greets(port: number): Promise<boolean> {
       resolve(answer)
     }
     socket.once('data', (greeting) => done(greeting.toString().includes('"jetstream":true')))
+    socket.setTimeout(1000, () => done(false))
     socket.once('error', () => done(false))
     socket.once('close', () => done(false))
   })

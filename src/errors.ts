@@ -125,12 +125,6 @@ export const ERRORS = {
   ),
 
   stage_lost: e(503, 'later', 'The stage was lost', 'Nothing is to be done: the file is read again.'),
-  database_unavailable: e(
-    503,
-    'later',
-    'PostgreSQL does not answer',
-    'It is tried again; if that goes on, look at the database.',
-  ),
   attempts_exhausted: e(
     500,
     'never',
@@ -193,6 +187,6 @@ export class BulkError extends Error {
   }
 }
 
-function e<Retry extends 'never' | 'later'>(status: number, retry: Retry, title: string, action: string) {
-  return { status, retry: retry as 'never' | 'later', title, action }
+function e(status: number, retry: 'never' | 'later', title: string, action: string) {
+  return { status, retry, title, action }
 }

@@ -1,5 +1,5 @@
 import { Elysia, NotFoundError, ParseError, ValidationError } from 'elysia'
-import { isTransient } from '../db/postgres.ts'
+import { isTransient, sqlState } from '../db/postgres.ts'
 import { BulkError, ERRORS, type ErrorCode } from '../errors.ts'
 import { nearest } from '../figura/nearest.ts'
 import { errorFields, type Log } from '../log.ts'
@@ -24,7 +24,8 @@ export function createProblems({ log, routes }: { log: Log; routes: Route[] }) {
       const path = new URL(request.url).pathname
       const allow = error instanceof NotFoundError ? allowedMethods(routes, path) : []
       const known = knownError(error, { method, path, allow })
-      if (known && known.code !== 'unavailable') return answer(known, path, allow)
+      // a probe asks every few seconds: its answer says enough
+      if (known && (known.code !== 'unavailable' || path === '/readyz')) return answer(known, path, allow)
       const id = Bun.randomUUIDv7()
       const said = known ?? internal(id)
       log[known ? 'warn' : 'error'](ERRORS[said.code].title, { id, method, path, ...loggedFields(error) })
@@ -64,7 +65,14 @@ function knownError(error: unknown, { method, path, allow }: Asked): BulkError |
       ? new BulkError('method_refused', { subject, found: method, expected: allow.join(' or ') }, { allow })
       : new BulkError('route_unknown', { subject: 'The address', found: path, expected: 'one of the API' })
   }
+  if (isUnprepared(error)) return unavailable('a database that is not prepared yet')
   return isTransient(error) ? unavailable('no PostgreSQL that answers') : undefined
+}
+
+/** The tables are made after the service listens, and later still when the database comes up late. */
+function isUnprepared(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '42P01' || state === '3F000'
 }
 
 function brokenOff(): BulkError {

@@ -69,11 +69,9 @@ const STAGING_PERCENT = 50
 
 function percent(job: Job): number {
   if (job.status === 'completo') return 100
-  const done = job.chunksDone + job.checksDone
-  const total = job.chunksTotal + job.checksTotal
-  if (job.stage === null || total === 0) return 0
+  if (job.stage === null || !job.rows) return 0
   // one decimal: a huge file is seen to move
-  return Math.round((STAGING_PERCENT * 10 * done) / total) / 10
+  return Math.round((STAGING_PERCENT * 10 * job.rowsDone) / job.rows) / 10
 }
 
 function timings(job: Job, nowMs: number): JobStatus['timings_ms'] {

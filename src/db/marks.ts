@@ -90,6 +90,7 @@ export async function markDone(
 /** The marks of a stage: how many there are, how many are set, and the rows that they stand for. */
 export type Marks = { total: number; done: number; rows: number }
 
+/** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
   const [marks] = await sql<Marks[]>`
     select

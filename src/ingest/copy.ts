@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 
 /** What of a transaction of postgres.js is needed. */
 type Transaction = { unsafe(sql: string): { writable(): Promise<Writable> } }
@@ -31,6 +32,9 @@ export async function copyInto(
       await Promise.race([sent, done])
       sent = write(writable, frame)
       bytes += frame.length
+      // While the socket takes all at once nothing else lets the event loop turn, and an error would not be seen: 30 s
+      // for frames that PostgreSQL had refused in the first.
+      await setImmediate()
     }
     await Promise.race([sent, done])
     writable.end()

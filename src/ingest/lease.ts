@@ -19,14 +19,15 @@ export async function withLease<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController()
-  const timer = setInterval(async () => {
+  const renew = async () => {
     try {
       if (!(await renewLease(sql, fence, leaseMs)))
         lost.abort(new JobLost('the job ended, or somebody else has it'))
     } catch (error) {
       log.warn('cannot renew a lease; trying again', { ...fence, ...errorFields(error) })
     }
-  }, leaseMs / 3)
+  }
+  const timer = setInterval(() => void renew(), leaseMs / 3)
   try {
     return await work(lost.signal)
   } finally {

@@ -1,3 +1,4 @@
+import { lockForMerge } from '../db/locks.ts'
 import { insertedInTransaction, serverVersion, stageColumns } from '../db/targets.ts'
 import type { Sql, Transaction } from '../db/postgres.ts'
 import type { ClaimedJob } from '../db/claims.ts'
@@ -18,12 +19,11 @@ export type Merged =
  */
 export async function mergeStage(sql: Sql, job: ClaimedJob, stage: number): Promise<Merged> {
   const started = performance.now()
-  const { table } = job.definition
   const counting = (await serverVersion(sql)) >= 170000 ? countByMerge : countByStatistics
   // postgres.js sends COMMIT as a message of its own: sent along with the MERGE it would be carried out even if this
   // process is dead by then
   return sql.begin(async (tx): Promise<Merged> => {
-    await tx`select pg_advisory_xact_lock(hashtextextended(${`${table.schema}.${table.name}`}, 0))`
+    await lockForMerge(tx, job.definition.table)
     const marks = await readMarks(tx, job.id, stage)
     const whole = marks.total > 0 && marks.done === marks.total && marks.rows === job.rows
     if (!whole) return { kind: 'stage_lost', found: marks.rows, expected: job.rows ?? 0 }

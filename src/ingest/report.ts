@@ -15,6 +15,7 @@ export type JobLog = {
   flush(): Promise<void>
 }
 
+/** Opens the log of a job for one piece of work on it. Lines are written in their order, behind the work. */
 export function openJobLog(
   { sql, log, node, thread }: { sql: Sql; log: Log; node: string; thread: number },
   job: { id: string; figura: string; attempts: number },

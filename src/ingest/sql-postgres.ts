@@ -21,10 +21,12 @@ export function createStageSql(stage: string, columns: Column[]): string {
   return `create unlogged table ${stage} (${list.join(', ')}) with (autovacuum_enabled = false)`
 }
 
+/** Drops a stage that is no longer needed; one that is gone already is no error. */
 export function dropStageSql(stage: string): string {
   return `drop table if exists ${stage}`
 }
 
+/** The COPY that fills a stage; `columns` in the order in which the rows are encoded. */
 export function copySql(stage: string, columns: Column[]): string {
   return `copy ${stage} (${columns.map((column) => quote(column.name)).join(', ')}) from stdin (format binary)`
 }

@@ -1,3 +1,4 @@
+import { commitWithoutWaiting } from '../db/locks.ts'
 import type { Chunk, ClaimedJob } from '../db/claims.ts'
 import { markDone, type Marked } from '../db/marks.ts'
 import { BulkError } from '../errors.ts'
@@ -31,9 +32,7 @@ export async function stageChunks(
     if (kind === 'rows') await file.fetch({ rowStart, rowEnd, columns }, signal)
   }
   return context.sql.begin(async (tx) => {
-    // The stage is UNLOGGED and the marks with it, so nothing is lost by not waiting for the disk: a crash empties
-    // both.
-    await tx`set local synchronous_commit = off`
+    await commitWithoutWaiting(tx)
     const marks: { no: number; kind: Chunk['kind']; rows: number }[] = []
     for (const chunk of chunks) {
       const rows =

@@ -1,3 +1,4 @@
+import { lockForCreation } from '../db/locks.ts'
 import { findTarget, hasSchema, type TargetTable } from '../db/targets.ts'
 import { isTransient, type Sql } from '../db/postgres.ts'
 import { BulkError, type Difference } from '../errors.ts'
@@ -30,8 +31,7 @@ export async function ensureTarget(sql: Sql, figura: Figura): Promise<void> {
 async function createTarget(sql: Sql, figura: Figura): Promise<void> {
   try {
     await sql.begin(async (tx) => {
-      // two jobs may need the same table at once; `if not exists` alone would let one of them fail
-      await tx`select pg_advisory_xact_lock(hashtext('bulk.target'))`
+      await lockForCreation(tx)
       // `create schema if not exists` asks for a right that is not needed where the schema is there
       const withSchema = !(await hasSchema(tx, figura.table.schema))
       await tx.unsafe(createTargetSql(figura, { withSchema }))

@@ -12,6 +12,7 @@ export type Names = {
   event(event: JobEvent): string
 }
 
+/** The names for a stream: `BULK` gives the subjects bulk.job.<figura> and so on. */
 export function names(stream: string): Names {
   const prefix = stream.toLowerCase()
   return {
@@ -62,7 +63,7 @@ export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): 
       for (const listener of listeners) listener()
     } catch (error) {
       if (!closed) log.warn('NATS answers, but JetStream does not; trying again', errorFields(error))
-      if (!closed) setTimeout(announce, 2000)
+      if (!closed) setTimeout(() => void announce(), 2000)
     }
   }
 

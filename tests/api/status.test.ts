@@ -68,14 +68,14 @@ describe('the status of a job', () => {
     expect([stage >= 5000, total >= 10_000]).toEqual([true, true])
   })
 
-  test('counts the checks of the whole file as staging, and stands at half until it is merged', async () => {
-    const planned = "status = 'processando', stage = 1, chunks_total = 1, chunks_done = 1, checks_total = 1"
+  test('goes up to half with the rows that are staged, and stands there until they are merged', async () => {
+    const planned = "status = 'processando', stage = 1, chunks_total = 4, rows = 400"
     const percentOf = async (changes: string) =>
       Object((await job('coisas', changes)).status.progress).percent
     expect(await percentOf("status = 'processando', phase = 'plan'")).toBe(0)
-    expect(await percentOf(`${planned}, phase = 'stage'`)).toBe(25)
-    expect(await percentOf(`${planned}, phase = 'wait', checks_done = 1`)).toBe(50)
-    expect(await percentOf(`${planned}, phase = 'merge', checks_done = 1`)).toBe(50)
+    expect(await percentOf(`${planned}, phase = 'stage', rows_done = 100`)).toBe(12.5)
+    expect(await percentOf(`${planned}, phase = 'wait', rows_done = 400`)).toBe(50)
+    expect(await percentOf(`${planned}, phase = 'merge', rows_done = 400`)).toBe(50)
   })
 
   test('has the statistics once it is complete, and is not to be asked for again', async () => {

@@ -110,7 +110,7 @@ describe('a file that is sent', () => {
 describe('a file is refused, and no job made', () => {
   test('when the figura is unknown: the nearest one is named', async () => {
     api.figura('fornecedores')
-    for (const name of ['fornecedor', 'Fornecedores', 'fornecedroes']) {
+    for (const name of ['fornecedor', 'FORNECEDORES', 'fornecedroes']) {
       const { status, body } = await api.put(name, { url: URL })
       expect(status).toBe(404)
       expect(body).toMatchObject({
