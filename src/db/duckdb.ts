@@ -4,25 +4,33 @@ import { DuckDBConnection } from '@duckdb/node-api'
 import duckdb, { type Connection, type DataChunk, type Result } from '@duckdb/node-bindings'
 
 /**
- * One in-memory DuckDB with one connection, for one thread and its whole life. One thing at a time: a query on the
- * connection of an open stream would end the stream as if it were at its end.
+ * One in-memory DuckDB with one connection, for one thread and its whole life. One thing at a time: a query
+ * on the connection of an open stream would end the stream as if it were at its end.
  */
 export type Duckdb = {
-  /** All rows, for small results: bigint and hugeint as bigint, decimal as number, date and timestamp as Date. */
+  /**
+   * All rows, for small results: bigint and hugeint as bigint, decimal as number, date and timestamp as Date.
+   */
   query<Row = Record<string, unknown>>(sql: string): Promise<Row[]>
   /**
-   * The raw chunks of a result, at most 2,048 rows each. While one is used the next is fetched on the native pool, so
-   * that DuckDB decodes on another core. A chunk is valid only until the next is asked for; then it is emptied, since its
-   * strings would else stay in memory until the garbage collector finds it.
+   * The raw chunks of a result, at most 2,048 rows each. While one is used the next is fetched on the native
+   * pool, so that DuckDB decodes on another core. A chunk is valid only until the next is asked for; then it
+   * is emptied, since its strings would else stay in memory until the garbage collector finds it.
    */
   stream(sql: string): AsyncGenerator<DataChunk, void, void>
   /** Ends what is running with an error, within milliseconds. */
   interrupt(): void
-  /** Interrupts and waits for what is running, then closes: a thread that ends beside a call takes the process with it. */
+  /**
+   * Interrupts and waits for what is running, then closes: a thread that ends beside a call takes the process
+   * with it.
+   */
   close(): Promise<void>
 }
 
-/** Opens a DuckDB that can read what is in `workDir`, and nothing else: no other file, no network, no extension. */
+/**
+ * Opens a DuckDB that can read what is in `workDir`, and nothing else: no other file, no network, no
+ * extension.
+ */
 export async function openDuckdb({
   workDir,
   memoryBytes,
@@ -82,8 +90,8 @@ function settings(workDir: string, memoryBytes: number): string[] {
     `set temp_directory = ${text(join(workDir, `duckdb-${randomUUID()}`))}`,
     `set max_temp_directory_size = '${memoryBytes * TEMP_FACTOR} bytes'`,
     `set TimeZone = 'UTC'`,
-    // The rows that wait for us are counted without their texts: the default of 1 MB was 10 chunks of 2 GB each for a
-    // file of texts of 1 MB. One chunk waits beside the one in use; 19 GB became 4 GB.
+    // The rows that wait for us are counted without their texts: the default of 1 MB was 10 chunks of 2 GB
+    // each for a file of texts of 1 MB. One chunk waits beside the one in use; 19 GB became 4 GB.
     `set streaming_buffer_size = '1kB'`,
     // row numbers in errors are those of the file
     `set preserve_insertion_order = true`,
@@ -110,6 +118,7 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
     result = await track(session, () => duckdb.execute_prepared_streaming(prepared))
     next = fetchChunk(session, result)
     for (let chunk = await next; chunk !== undefined; chunk = await next) {
+      if (session.closed) throw closed()
       next = fetchChunk(session, result)
       yield chunk
       duckdb.data_chunk_reset(chunk)
@@ -125,7 +134,10 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
 /** A result that has an error has no type any more. */
 const FAILED = duckdb.ResultType.INVALID
 
-/** The next chunk; undefined at the end, and also when the query has failed, which the bindings do not tell apart. */
+/**
+ * The next chunk; undefined at the end, and also when the query has failed, which the bindings do not tell
+ * apart.
+ */
 function fetchChunk(session: Session, result: Result): Promise<DataChunk | undefined> {
   return track(session, async () => {
     const chunk = await duckdb.fetch_chunk(result)
@@ -134,8 +146,8 @@ function fetchChunk(session: Session, result: Result): Promise<DataChunk | undef
 }
 
 /**
- * Why a stream ended before its end. The bindings hide it: fetch_chunk() answers an empty chunk, and duckdb_result_error
- * is not exposed. So the query is run again, hashed down to one row, for its error.
+ * Why a stream ended before its end. The bindings hide it: fetch_chunk() answers an empty chunk, and
+ * duckdb_result_error is not exposed. So the query is run again, hashed down to one row, for its error.
  */
 async function failure(session: Session, sql: string): Promise<Error> {
   if (session.interrupted || session.closed) return new Error('INTERRUPT Error: Interrupted!')
@@ -147,13 +159,16 @@ async function failure(session: Session, sql: string): Promise<Error> {
   return new Error('DuckDB ended a stream early, and did not fail when the query was repeated')
 }
 
-/** Ends a query whose rest nobody wants: until its end is fetched it would keep its memory, and the connection. */
+/**
+ * Ends a query whose rest nobody wants: until its end is fetched it would keep its memory, and the
+ * connection.
+ */
 async function leave(session: Session, result: Result, next: Promise<DataChunk | undefined>): Promise<void> {
   interrupt(session)
   let chunk = await next.catch(() => undefined)
   while (chunk !== undefined && !session.closed) {
-    // emptied at once, and interrupted again: an interruption reaches only the call that is running, and ten chunks of
-    // texts of 1 MB that nobody wanted took 19 GB
+    // emptied at once, and interrupted again: an interruption reaches only the call that is running, and ten
+    // chunks of texts of 1 MB that nobody wanted took 19 GB
     duckdb.data_chunk_reset(chunk)
     const rest = fetchChunk(session, result)
     interrupt(session)
@@ -171,13 +186,20 @@ async function readRows(session: Session, sql: string): Promise<Record<string, u
   return reader.getRowObjectsJS()
 }
 
-/** Starts a call and remembers it, for close() to wait for. A rejection is the caller's to see, when it comes to that. */
+/**
+ * Starts a call and remembers it, for close() to wait for. A rejection is the caller's to see, when it comes
+ * to that.
+ */
 function track<T>(session: Session, start: () => Promise<T>): Promise<T> {
-  const call = session.closed ? Promise.reject<T>(new Error('DuckDB was closed')) : start()
+  const call = session.closed ? Promise.reject<T>(closed()) : start()
   session.calls.add(call)
   const forget = () => session.calls.delete(call)
   call.then(forget, forget)
   return call
+}
+
+function closed(): Error {
+  return new Error('DuckDB was closed')
 }
 
 /** Interrupts until it is heard: a call that waits for the native pool forgets what came before its start. */

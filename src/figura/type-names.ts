@@ -29,7 +29,9 @@ export function typeName(type: ColumnType): string {
   }
 }
 
-/** The type as PostgreSQL's format_type() prints it: for DDL, and to compare with the columns of a real table. */
+/**
+ * The type as PostgreSQL's format_type() prints it: for DDL, and to compare with the columns of a real table.
+ */
 export function canonicalName(type: ColumnType): string {
   switch (type.kind) {
     case 'array':
@@ -126,7 +128,8 @@ function parseNumeric(name: string, [precision, scale, ...more]: number[]): Scal
     scale !== undefined &&
     scale <= precision
   if (fits && more.length === 0) return { kind: 'numeric', precision, scale }
-  return `found "${name}", expected numeric(precision,scale) with 1 to ${PRECISION_MAX} digits, such as numeric(15,2)`
+  const expected = `numeric(precision,scale) with 1 to ${PRECISION_MAX} digits, such as numeric(15,2)`
+  return `found "${name}", expected ${expected}`
 }
 
 function parseLength(

@@ -2,8 +2,9 @@ import duckdb, { type Vector } from '@duckdb/node-bindings'
 import type { Output } from './memory.ts'
 
 /**
- * Writes one column of a chunk, a loop at a time: load() once for a chunk, then measure() and write() for runs of rows.
- * Field for field this is PostgreSQL's binary COPY: a length of 4 bytes (-1 for null), then the value.
+ * Writes one column of a chunk, a loop at a time: load() once for a chunk, then measure() and write() for
+ * runs of rows. Field for field this is PostgreSQL's binary COPY: a length of 4 bytes (-1 for null), then the
+ * value.
  */
 export type ColumnEncoder = {
   /** Bytes of a value that is not null; 0 where each value has its own. */
@@ -16,12 +17,15 @@ export type ColumnEncoder = {
   write(output: Output, offsets: Int32Array, from: number, to: number): void
 }
 
-/** What stands in a DuckDB vector: its values as they lie in memory, and a bit for each row, 1 where it is not null. */
+/**
+ * What stands in a DuckDB vector: its values as they lie in memory, and a bit for each row, 1 where it is not
+ * null.
+ */
 export type Values = { data: Uint8Array<ArrayBuffer>; valid: Uint8Array | null }
 
 /**
- * Reads a flat vector. The values are a copy (the bindings forbid external buffers; 32 kB cost 2 µs), but the strings in
- * it still point into the chunk, which must stay referenced until they are copied too.
+ * Reads a flat vector. The values are a copy (the bindings forbid external buffers; 32 kB cost 2 µs), but the
+ * strings in it still point into the chunk, which must stay referenced until they are copied too.
  * Chunks of a result are always flat: DuckDB copies and flattens them on their way out.
  */
 export function readVector(vector: Vector, count: number, bytesEach: number): Values {
@@ -38,7 +42,10 @@ export function isNull(valid: Uint8Array, row: number): boolean {
 /** PostgreSQL's values and tuples end below 1 GiB. */
 export const ROW_BYTES_MAX = 2 ** 30 - 2 ** 17
 
-/** A sum of sizes that stops at 1 GiB, so that it stays within 32 bits: fixed values add or take at most 64 kB. */
+/**
+ * A sum of sizes that stops at 1 GiB, so that it stays within 32 bits: fixed values add or take at most 64
+ * kB.
+ */
 export function addBytes(size: number, more: number): number {
   return Math.min(size + more, 2 ** 30)
 }

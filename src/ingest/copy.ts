@@ -6,11 +6,12 @@ import { setImmediate } from 'node:timers/promises'
 type Transaction = { unsafe(sql: string): { writable(): Promise<Writable> } }
 
 /**
- * Feeds a `COPY … FROM STDIN` with frames, at PostgreSQL's pace. A frame is asked for while the one before it is on its
- * way, but only one ever is: postgres.js copies a frame at once when nothing waits before it, so that the frame's buffer
- * may be filled again while the socket is busy.
- * Returns the bytes written. An error of the server, the link, the frames or the signal rejects, whenever it comes;
- * the transaction must then be rolled back, which throwing on does. The signal does not interrupt who makes the frames.
+ * Feeds a `COPY … FROM STDIN` with frames, at PostgreSQL's pace. A frame is asked for while the one before it
+ * is on its way, but only one ever is: postgres.js copies a frame at once when nothing waits before it, so
+ * that the frame's buffer may be filled again while the socket is busy.
+ * Returns the bytes written. An error of the server, the link, the frames or the signal rejects, whenever it
+ * comes; the transaction must then be rolled back, which throwing on does. The signal does not interrupt who
+ * makes the frames.
  */
 export async function copyInto(
   tx: Transaction,
@@ -32,8 +33,8 @@ export async function copyInto(
       await Promise.race([sent, done])
       sent = write(writable, frame)
       bytes += frame.length
-      // While the socket takes all at once nothing else lets the event loop turn, and an error would not be seen: 30 s
-      // for frames that PostgreSQL had refused in the first.
+      // While the socket takes all at once nothing else lets the event loop turn, and an error would not be
+      // seen: 30 s for frames that PostgreSQL had refused in the first.
       await setImmediate()
     }
     await Promise.race([sent, done])

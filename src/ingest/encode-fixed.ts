@@ -1,7 +1,7 @@
 import { isNull, readVector, type ColumnEncoder } from './column.ts'
 import type { Output } from './memory.ts'
 
-/** A column whose values have the same number of bytes each, the same in DuckDB and in PostgreSQL. */
+/** Types whose values have a fixed number of bytes, the same in DuckDB and in PostgreSQL. */
 export type FixedKind =
   | 'boolean'
   | 'smallint'
@@ -15,12 +15,13 @@ export type FixedKind =
   | 'timestamptz'
   | 'uuid'
 
+/** A column of such a type. Bytes are turned round, the epoch is moved from 1970 to 2000, and nothing else. */
 export function fixedColumn(kind: FixedKind): ColumnEncoder {
   switch (kind) {
     case 'boolean':
       return column(1, (data) => data, writeBytes)
     case 'smallint':
-      return column(2, (data) => new Int16Array(data.buffer, data.byteOffset), writeInt16s)
+      return column(2, int16s, writeInt16s)
     case 'integer':
     case 'real':
       return column(4, int32s, writeInt32s)
@@ -38,7 +39,10 @@ export function fixedColumn(kind: FixedKind): ColumnEncoder {
   }
 }
 
-/** One loop per kind of value, so that each stays monomorphic. Floats are moved as words: a NaN keeps its bits. */
+/**
+ * One loop per kind of value, so that each stays monomorphic. Floats are moved as words: a NaN keeps its
+ * bits.
+ */
 type Write<Words> = (
   output: Output,
   offsets: Int32Array,
@@ -69,6 +73,10 @@ function column<Words>(
     },
     write: (output, offsets, from, to) => write(output, offsets, from, to, words, valid),
   }
+}
+
+function int16s(data: Uint8Array<ArrayBuffer>): Int16Array {
+  return new Int16Array(data.buffer, data.byteOffset, data.length >> 1)
 }
 
 function int32s(data: Uint8Array<ArrayBuffer>): Int32Array {
@@ -194,7 +202,9 @@ const EPOCH_MICROS = EPOCH_DAYS * 86_400_000_000
 const EPOCH_HIGH = Math.floor(EPOCH_MICROS / 2 ** 32)
 const EPOCH_LOW = EPOCH_MICROS % 2 ** 32
 
-/** Dates before 1 BC by millions of years would wrap to valid ones: they become one that PostgreSQL refuses. */
+/**
+ * Dates before 1 BC by millions of years would wrap to valid ones: they become one that PostgreSQL refuses.
+ */
 function writeDates(
   { view }: Output,
   offsets: Int32Array,

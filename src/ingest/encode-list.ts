@@ -3,9 +3,10 @@ import { addBytes, isNull, readVector, type ColumnEncoder } from './column.ts'
 import type { Output } from './memory.ts'
 
 /**
- * A LIST, whose entries are 16 bytes each (first element, count), to an array of one dimension: dimensions, whether any
- * element is null, the element's type; then count and lower bound, then the elements like columns of a row. An empty
- * array has no dimension. Lists may share elements, so each list is measured and written by itself.
+ * A LIST, whose entries are 16 bytes each (first element, count), to an array of one dimension: dimensions,
+ * whether any element is null, the element's type; then count and lower bound, then the elements like columns
+ * of a row. An empty array has no dimension. Lists may share elements, so each list is measured and written
+ * by itself.
  */
 export function listColumn(element: ColumnEncoder, elementOid: number): ColumnEncoder {
   let entries: Uint32Array

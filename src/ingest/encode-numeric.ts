@@ -2,9 +2,10 @@ import { isNull, readVector, type ColumnEncoder } from './column.ts'
 import type { Output } from './memory.ts'
 
 /**
- * DECIMAL(p,s), an integer of 16, 32, 64 or 128 bits by p, to PostgreSQL's numeric: the count of its digits, the weight of
- * the first, sign and scale in 2 bytes each, then digits to the base 10000, grouped from the point, no zeros at the ends.
- * measure() works the digits out, since their count is the size (8 ns each); write() copies them (4 ns).
+ * DECIMAL(p,s), an integer of 16, 32, 64 or 128 bits by p, to PostgreSQL's numeric: the count of its digits,
+ * the weight of the first, sign and scale in 2 bytes each, then digits to the base 10000, grouped from the
+ * point, no zeros at the ends. measure() works the digits out, since their count is the size (8 ns each);
+ * write() copies them (4 ns).
  */
 export function numericColumn(precision: number, scale: number): ColumnEncoder {
   const width = precision <= 4 ? 2 : precision <= 9 ? 4 : precision <= 18 ? 8 : 16
@@ -52,7 +53,10 @@ type Shape = {
 
 /** One entry for each row. */
 type Digits = {
-  /** The value where it is short, that is below 2^52, so that it and its quotients are exact; else an infinity. */
+  /**
+   * The value where it is short, that is below 2^52, so that it and its quotients are exact; else an
+   * infinity.
+   */
   values: Float64Array
   /** All digits of a value; it has `counts` of them, from `firsts` on. */
   slots: Uint16Array
@@ -60,7 +64,10 @@ type Digits = {
   counts: Uint8Array
 }
 
-/** By what the integer can hold, not by the precision: a broken file may go beyond that, and PostgreSQL shall refuse it. */
+/**
+ * By what the integer can hold, not by the precision: a broken file may go beyond that, and PostgreSQL shall
+ * refuse it.
+ */
 function shapeOf(width: 2 | 4 | 8 | 16, scale: number): Shape {
   const whole = Math.ceil(({ 2: 5, 4: 10, 8: 19, 16: 39 }[width] - scale) / 4)
   const fraction = Math.ceil(scale / 4)

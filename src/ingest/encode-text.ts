@@ -2,8 +2,9 @@ import { addBytes, isNull, readVector, type ColumnEncoder } from './column.ts'
 import type { CopyString, Output } from './memory.ts'
 
 /**
- * Strings, whose bytes are the same on both sides. A string_t of DuckDB has 16 bytes: a length, then up to 12 bytes of
- * text, or 4 of them and a pointer to all. `prefix` is the byte that stands before each text: jsonb has its version.
+ * Strings, whose bytes are the same on both sides. A string_t of DuckDB has 16 bytes: a length, then up to 12
+ * bytes of text, or 4 of them and a pointer to all. `prefix` is the byte that stands before each text: jsonb
+ * has its version.
  */
 export function textColumn({ prefix, copy }: { prefix?: number; copy: CopyString }): ColumnEncoder {
   let strings: Uint32Array
@@ -89,7 +90,10 @@ function writePrefixed(
   }
 }
 
-/** At most three words, the last of which overlaps the one before: no loop, and not a byte more than the text has. */
+/**
+ * At most three words, the last of which overlaps the one before: no loop, and not a byte more than the text
+ * has.
+ */
 function copyInline(view: DataView, at: number, inline: DataView, start: number, length: number): void {
   if (length >= 4) {
     view.setUint32(at, inline.getUint32(start))

@@ -12,9 +12,10 @@ import { copyByBindings, copyByLibc, createOutput, type CopyString, type Output 
 export type Nulls = { count: number; rows: number[] }
 
 /**
- * Turns chunks of DuckDB into PostgreSQL's binary COPY, the way of every row of every file. No JavaScript value is made
- * for a cell: for a chunk there is one pass for the sizes of the rows, one for their offsets, and then one loop for each
- * column, which writes into all rows. Memory is one frame; more only while a single row is larger than that.
+ * Turns chunks of DuckDB into PostgreSQL's binary COPY, the way of every row of every file. No JavaScript
+ * value is made for a cell: for a chunk there is one pass for the sizes of the rows, one for their offsets,
+ * and then one loop for each column, which writes into all rows. Memory is one frame; more only while a
+ * single row is larger than that.
  */
 export function createEncoder(
   columns: { type: ColumnType; required?: boolean }[],
@@ -26,6 +27,7 @@ export function createEncoder(
   return new Encoder(columns, frameBytes, copy)
 }
 
+/** Made by createEncoder(), for one stream. */
 export class Encoder {
   /** Rows encoded so far. */
   rows = 0
@@ -52,15 +54,19 @@ export class Encoder {
     this.used = HEADER.length
   }
 
-  /** The whole stream: header, the rows of all chunks, trailer. A frame is valid only until the next is asked for. */
+  /**
+   * The whole stream: header, the rows of all chunks, trailer. A frame is valid only until the next is asked
+   * for.
+   */
   async *frames(chunks: AsyncIterable<DataChunk>): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     for await (const chunk of chunks) yield* this.encodeChunk(chunk)
     yield this.finish()
   }
 
   /**
-   * Encodes a chunk whose vectors have the types of duckType(). Gives out each frame that has filled up: a piece of the
-   * stream, not ending at any particular row, whose bytes are valid only until the next frame is asked for.
+   * Encodes a chunk whose vectors have the types of duckType(). Gives out each frame that has filled up: a
+   * piece of the stream, not ending at any particular row, whose bytes are valid only until the next frame is
+   * asked for.
    */
   *encodeChunk(chunk: DataChunk): Generator<Uint8Array<ArrayBuffer>, void, void> {
     const count = duckdb.data_chunk_get_size(chunk)

@@ -5,8 +5,8 @@ import duckdb from '@duckdb/node-bindings'
 export type Output = { bytes: Uint8Array<ArrayBuffer>; view: DataView<ArrayBuffer>; address: number }
 
 /**
- * Copies `length` bytes to `offset` of the output, from the pointer that the string_t in row `row` of `strings` holds.
- * The chunk that the pointer leads into must still be referenced.
+ * Copies `length` bytes to `offset` of the output, from the pointer that the string_t in row `row` of
+ * `strings` holds. The chunk that the pointer leads into must still be referenced.
  */
 export type CopyString = (
   output: Output,
@@ -16,15 +16,16 @@ export type CopyString = (
   length: number,
 ) => void
 
+/** An output of so many bytes. Its address stays the same for as long as it is referenced. */
 export function createOutput(bytes: number): Output {
   const buffer = new Uint8Array(bytes)
   return { bytes: buffer, view: new DataView(buffer.buffer), address: ptr(buffer) }
 }
 
 /**
- * By memcpy of libc, 10 ns for strings of 10 to 60 bytes. Tried beside it: an alias of the memory and a loop over words
- * 38 ns, a BigInt as pointer 23 ns, an alias and TypedArray.set 60 ns, the bindings (below) 190 ns.
- * Undefined where libc cannot be opened.
+ * By memcpy of libc, 10 ns for strings of 10 to 60 bytes. Tried beside it: an alias of the memory and a loop
+ * over words 38 ns, a BigInt as pointer 23 ns, an alias and TypedArray.set 60 ns, the bindings (below)
+ * 190 ns. Undefined where libc cannot be opened.
  */
 export const copyByLibc: CopyString | undefined = openCopyByLibc(['libc.so.6', 'libc.so', 'libSystem.dylib'])
 

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { data_chunk_get_size } from '@duckdb/node-bindings'
 import { openDuckdb, type Duckdb } from '../../src/db/duckdb.ts'
@@ -46,11 +54,14 @@ describe('a stream', () => {
     expect(row).toEqual({ unordered: 0n })
   })
 
-  // the bindings answer the same at the end of a result and after a failure: half a file would pass for all of it
+  // the bindings answer the same at the end of a result and after a failure: half a file would pass for all
+  // of it
   test('that fails after many rows rejects with the error of DuckDB', async () => {
     const sql = `select (case when i = 900000 then 'x' || i else i::varchar end)::bigint as n, [i] as l
       from range(1000000) t(i)`
-    await expect(countRows(sql)).rejects.toThrow(/^Conversion Error: Could not convert string 'x900000' to INT64/)
+    await expect(countRows(sql)).rejects.toThrow(
+      /^Conversion Error: Could not convert string 'x900000' to INT64/,
+    )
     expect(await countRows('from range(5000)')).toBe(5000)
   })
 
@@ -113,14 +124,16 @@ test('a hole of a sparse file that has been filled since is read anew', async ()
   const [second] = await rowsOf(
     await duck(),
     `select min(coalesce(dictionary_page_offset, data_page_offset)) as start,
-      max(data_page_offset + total_compressed_size) as "end" from parquet_metadata('${path}') where row_group_id = 1`,
+      max(data_page_offset + total_compressed_size) as "end"
+    from parquet_metadata('${path}') where row_group_id = 1`,
   )
   const start = Number(second?.start)
   const end = Number(second?.end)
   writeFileSync(path, whole)
   const file = openSync(path, 'r+')
   writeSync(file, Buffer.alloc(end - start), 0, end - start, start)
-  const sql = `select count(distinct m) as rows from read_parquet('${path}', file_row_number = true) where file_row_number >= 20480`
+  const sql = `select count(distinct m) as rows
+    from read_parquet('${path}', file_row_number = true) where file_row_number >= 20480`
   await expect(duckdb.query(sql)).rejects.toThrow()
   writeSync(file, whole, start, end - start, start)
   ftruncateSync(file, whole.length)
@@ -131,7 +144,11 @@ test('a hole of a sparse file that has been filled since is read anew', async ()
 describe('a file cannot make DuckDB', () => {
   const forbidden: [string, string, RegExp][] = [
     ['read a file elsewhere', `from read_text('/etc/hostname')`, /Permission Error/],
-    ['read a folder whose name begins alike', `from read_text('${workDir}-other/secret')`, /Permission Error/],
+    [
+      'read a folder whose name begins alike',
+      `from read_text('${workDir}-other/secret')`,
+      /Permission Error/,
+    ],
     ['climb out of its folder', `from read_text('${workDir}/../secret')`, /Permission Error/],
     ['write a file elsewhere', `copy (select 1) to '${folder.path}/out.csv'`, /Permission Error/],
     ['use the network', `from read_parquet('https://127.0.0.1:1/a.parquet')`, /Error/],

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { finished } from 'node:stream/promises'
 import postgres from 'postgres'
+import { refusal } from '../support/refusal.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
 // What patches/postgres@3.4.9.patch mends. Each of these fails with the package as it is published.
@@ -28,6 +29,11 @@ async function within<T>(work: Promise<T>, timeoutMs = 3000): Promise<T> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
+/** The rows of a query that may never come. */
+async function answer(query: Promise<Iterable<unknown>>): Promise<unknown[]> {
+  return [...(await within(query))]
+}
+
 async function kill(pid: unknown): Promise<void> {
   await database.sql`select pg_terminate_backend(${Number(pid)})`
   const gone = () => database.sql`select 1 from pg_stat_activity where pid = ${Number(pid)}`
@@ -51,8 +57,8 @@ describe('a COPY that is rejected when all is written already', () => {
         writable.end(rows)
         await finished(writable)
       })
-      await expect(within(copied)).rejects.toThrow(error)
-      expect(await within(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
+      expect(await refusal(within(copied))).toMatch(error)
+      expect(await answer(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
       await sql.end({ timeout: 1 })
     })
   }
@@ -61,11 +67,12 @@ describe('a COPY that is rejected when all is written already', () => {
 test('a large COPY to the client leaves its connection usable', async () => {
   const sql = connect()
   let bytes = 0
-  for await (const piece of await sql`copy (select repeat('x', 99) from generate_series(1, 50000)) to stdout`.readable()) {
+  const rows = sql`copy (select repeat('x', 99) from generate_series(1, 50000)) to stdout`
+  for await (const piece of await rows.readable()) {
     bytes += piece.length
   }
   expect(bytes).toBe(5_000_000)
-  expect(await within(sql`select 1 as one`)).toEqual([{ one: 1 }])
+  expect(await answer(sql`select 1 as one`)).toEqual([{ one: 1 }])
   await sql.end({ timeout: 1 })
 })
 
@@ -80,8 +87,8 @@ describe('a connection that is lost', () => {
         await kill(pid)
         await slept
       })
-      await expect(within(lost)).rejects.toThrow('CONNECTION_CLOSED')
-      expect(await within(sql`select 1 as one`)).toEqual([{ one: 1 }])
+      expect(await refusal(within(lost))).toMatch('CONNECTION_CLOSED')
+      expect(await answer(sql`select 1 as one`)).toEqual([{ one: 1 }])
     }
     await sql.end({ timeout: 1 })
   })
@@ -96,11 +103,12 @@ describe('a connection that is lost', () => {
         ended.catch(() => {})
         writable.write('1\n')
         await kill(pid)
-        while (!writable.destroyed) await new Promise<unknown>((done) => writable.write('2\n'.repeat(1000), done))
+        while (!writable.destroyed)
+          await new Promise<unknown>((done) => writable.write('2\n'.repeat(1000), done))
         await ended
       })
-      await expect(within(lost)).rejects.toThrow(/CONNECTION_CLOSED|ECONNRESET|EPIPE/)
-      expect(await within(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
+      expect(await refusal(within(lost))).toMatch(/CONNECTION_CLOSED|ECONNRESET|EPIPE|ECANCELED/)
+      expect(await answer(sql`select count(*)::int as n from numbers`)).toEqual([{ n: 0 }])
     }
     await sql.end({ timeout: 1 })
   })
@@ -117,12 +125,10 @@ describe('a connection that is lost', () => {
       second = tx`insert into numbers values (1)`.execute()
       await second
     })
-    await expect(within(lost)).rejects.toThrow('CONNECTION_CLOSED')
-    await expect(within((async () => {
-      while (!second) await new Promise((again) => setImmediate(again))
-      await second
-    })())).rejects.toThrow('CONNECTION_CLOSED')
-    expect(await database.sql`select n from numbers`).toEqual([])
+    expect(await refusal(within(lost))).toMatch('CONNECTION_CLOSED')
+    while (!second) await new Promise((again) => setImmediate(again))
+    expect(await refusal(within(second))).toMatch('CONNECTION_CLOSED')
+    expect(await answer(database.sql`select n from numbers`)).toEqual([])
     await sql.end({ timeout: 1 })
   })
 })

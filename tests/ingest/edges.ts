@@ -109,7 +109,9 @@ function pick(values: (string | null)[], type: ColumnType, number: string): stri
   return `([${list.join(', ')}]::${duckType(type)}[])[${number} % ${values.length} + 1]`
 }
 
-/** numeric(p,s) of every scale, with zeros at either end of the groups of four digits that PostgreSQL stores. */
+/**
+ * numeric(p,s) of every scale, with zeros at either end of the groups of four digits that PostgreSQL stores.
+ */
 export function numericSamples(precision: number): Sample[] {
   return Array.from({ length: precision + 1 }, (_, scale) => {
     const type: ColumnType = { kind: 'numeric', precision, scale }

@@ -9,15 +9,18 @@ import { duckType } from '../../src/ingest/sql.ts'
 /** A column to be loaded: an expression of DuckDB, and the PostgreSQL type that it is loaded as. */
 export type Sample = { type: ColumnType; value: string }
 
-/** The values that PostgreSQL shows otherwise than DuckDB, and the bytes that went in and that it gives back. */
+/**
+ * The values that PostgreSQL shows otherwise than DuckDB, and the bytes that went in and that it gives back.
+ */
 export type Found = { rows: number; differences: unknown[]; sent: Uint8Array; sentBack: Uint8Array }
 
 export type EncoderOptions = Parameters<typeof createEncoder>[1]
 
 /**
- * Loads the samples, read `from` DuckDB, into a new table by way of the encoder, and reads them back twice: as text, to
- * be compared with DuckDB's own text value by value, and as binary COPY, to be compared with the bytes that were sent.
- * `from` must have a column `i`, another in each row: PostgreSQL does not keep rows in the order in which they came.
+ * Loads the samples, read `from` DuckDB, into a new table by way of the encoder, and reads them back twice:
+ * as text, to be compared with DuckDB's own text value by value, and as binary COPY, to be compared with the
+ * bytes that were sent. `from` must have a column `i`, another in each row: PostgreSQL does not keep rows in
+ * the order in which they came.
  */
 export async function roundTrip(
   sql: postgres.Sql,
@@ -28,9 +31,8 @@ export async function roundTrip(
   const samples: Sample[] = [{ type: { kind: 'bigint' }, value: 'i' }, ...given]
   const source = select(samples, from)
   const sent: Uint8Array[] = []
-  await sql.unsafe(
-    `create unlogged table ${table} (${samples.map(({ type }, at) => `c${at} ${canonicalName(type)}`).join(', ')})`,
-  )
+  const columns = samples.map(({ type }, at) => `c${at} ${canonicalName(type)}`)
+  await sql.unsafe(`create unlogged table ${table} (${columns.join(', ')})`)
   const frames = keep(createEncoder(samples, options).frames(duckdb.stream(source)), sent)
   await sql.begin((tx) => copyInto(tx, `copy ${table} from stdin (format binary)`, frames))
   const expected = await duckdb.query(
@@ -63,7 +65,8 @@ export async function encodeAll(
 }
 
 function select(samples: Sample[], from: string): string {
-  return `select ${samples.map(({ type, value }, at) => `(${value})::${duckType(type)} as c${at}`).join(', ')} from ${from}`
+  const columns = samples.map(({ type, value }, at) => `(${value})::${duckType(type)} as c${at}`)
+  return `select ${columns.join(', ')} from ${from}`
 }
 
 /** A frame is only valid until the next is asked for. */
