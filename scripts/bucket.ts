@@ -12,11 +12,13 @@ export type Bucket = {
 }
 
 /**
- * Starts an S3 endpoint on 127.0.0.1 that keeps its objects as files in `dir`. It takes any key and any signature: what
- * a bucket refuses cannot be tried on it. It takes 11 MiB in one request, so large files are uploaded by parts.
+ * Starts an S3 endpoint on 127.0.0.1 that keeps its objects as files in `dir`. It takes any key and any signature:
+ * what a bucket refuses cannot be tried on it. It takes 11 MiB in one request, so large files are uploaded by
+ * parts.
  *
  * fauxqs is patched (patches/): as published it listens on every interface, reads the whole object for each range
- * (1.5 GB for 16 ranges of a file of 200 MB), and refuses a suffix range that is longer than the object, which S3 answers.
+ * (1.5 GB for 16 ranges of a file of 200 MB), and refuses a suffix range that is longer than the object, which S3
+ * answers.
  */
 export async function startBucket({ dir, port }: { dir: string; port?: number }): Promise<Bucket> {
   mkdirSync(dir, { recursive: true })

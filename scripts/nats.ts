@@ -12,13 +12,16 @@ export type Nats = {
   kill(): Promise<void>
 }
 
-/** Starts nats-server with JetStream on 127.0.0.1; `dir` holds the streams and the log. */
-export async function startNats({ dir, port }: { dir: string; port?: number }): Promise<Nats> {
+type NatsOptions = { dir: string; port?: number; token?: string }
+
+/** Starts nats-server with JetStream on 127.0.0.1; `dir` holds the streams and the log. `token`: asked of clients. */
+export async function startNats({ dir, port, token }: NatsOptions): Promise<Nats> {
   mkdirSync(dir, { recursive: true })
   const onPort = port ?? (await freePort())
   const logFile = join(dir, 'nats.log')
+  const login = token ? ['--auth', token] : []
   const child = startChild({
-    command: [serverBinary(), '-a', '127.0.0.1', '-p', String(onPort), '-js', '-sd', dir],
+    command: [serverBinary(), '-a', '127.0.0.1', '-p', String(onPort), '-js', '-sd', dir, ...login],
     signal: 'TERM',
     logFile,
   })

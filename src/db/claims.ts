@@ -35,13 +35,16 @@ export async function claimJob(
     returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (job) return { kind: 'claimed', job }
-  const [found] = await sql<(ClaimedJob & { heldMs: number })[]>`
-    select job.*, c.definition, extract(epoch from lease_until - now())::float8 * 1000 as held_ms
+  const [found] = await sql<(ClaimedJob & { heldMs: number; exhausted: boolean })[]>`
+    select job.*, c.definition, extract(epoch from lease_until - now())::float8 * 1000 as held_ms,
+      attempts >= ${limits.attempts} and coalesce(phase, 'plan') not in ('wait', 'stage') as exhausted
     from bulk.job join bulk.contract c on c.hash = job.contract
     where id = ${id} and status in ('enfileirado', 'processando')
   `
   if (!found) return { kind: 'ended' }
   if (found.heldMs > 0) return { kind: 'held', forMs: found.heldMs }
+  // given back since the first question: it is claimed next time
+  if (!found.exhausted) return { kind: 'held', forMs: 0 }
   return { kind: 'exhausted', job: found }
 }
 

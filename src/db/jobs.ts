@@ -107,10 +107,11 @@ export async function writeJobLog(
   job: string,
   line: Omit<LogLine, 'at'>,
 ): Promise<void> {
+  const message = storableText(line.message)
   const data = line.data === null ? null : sql.json(storable(line.data))
   await sql`
     insert into bulk.job_log (job, level, node, thread, attempt, phase, message, ms, data)
-    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${storableText(line.message)},
+    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${message},
             ${line.ms}, ${data})
   `
 }

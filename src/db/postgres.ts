@@ -32,7 +32,7 @@ export function storable(value: unknown): postgres.JSONValue {
   return JSON.parse(JSON.stringify(value, clean))
 }
 
-/** PostgreSQL takes no NUL and no half of a surrogate pair; names and values of a file that an error quotes may have them. */
+/** PostgreSQL takes no NUL and no half of a surrogate pair; what an error quotes of a file may have them. */
 export function storableText(text: string): string {
   return text.replaceAll('\0', '\ufffd').toWellFormed()
 }

@@ -112,8 +112,11 @@ export function fileError(source: SourceFile, error: unknown): unknown {
 
 /** DuckDB's errors begin with their class. Out of Memory, Interrupt and Internal errors are not the file's fault. */
 function isAboutFile(error: unknown): error is Error {
-  return error instanceof Error && FILE_ERRORS.test(error.message)
+  return error instanceof Error && FILE_ERRORS.test(error.message) && !HOST_ERRORS.test(error.message)
 }
+
+/** What the system says of its own disk and limits, as glibc spells it. */
+const HOST_ERRORS = /No space left on device|Disk quota exceeded|Too many open files|Cannot allocate memory/
 
 const FILE_ERRORS =
   /^(IO|Invalid Input|Invalid|Serialization|Not implemented|Binder|Invalid type|Out of Range|TransactionContext) Error/i

@@ -5,8 +5,8 @@ import type { Column, ColumnType, Figura, ScalarType } from '../figura/types.ts'
 import { duckType, quote } from './sql.ts'
 
 /**
- * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`. `written`: its
- * name in the file, where DuckDB reads it by another one because two differ in case alone, or not at all.
+ * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
+ * `written`: its name in the file, where two differ in case alone or not at all: DuckDB reads one by another name.
  */
 export type FileColumn = { name: string; type: string; written?: string }
 
@@ -42,7 +42,7 @@ export function fitColumns(figura: Figura, file: FileColumn[]): Fit {
   return { columns, differences }
 }
 
-/** What DuckDB calls the number of a row, by which chunks are read: it refuses a file that has a column of this name. */
+/** What DuckDB calls the number of a row, by which chunks are read. It refuses a file with such a column. */
 const ROW_NUMBER = 'file_row_number'
 
 /** The name as it stands; else the one name that differs by case alone. A column that DuckDB renamed is not read. */

@@ -88,9 +88,29 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         const name = `${job.id}-${stage}-${chunk.no}-${claims}`
         await using file = await openFile(job, { name }, context, signal)
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
-        return marked.last ? merge(job, stage, context, report) : released(job, stage, marked.released)
+        return marked.last
+          ? mergeAfterChunk(job, stage, context, report)
+          : released(job, stage, marked.released)
       })
     }
+  }
+}
+
+/** A merge that is to be tried again is rung for by itself: the chunk's own message would find the chunk done. */
+async function mergeAfterChunk(
+  job: ClaimedJob,
+  stage: number,
+  context: Context,
+  report: JobLog,
+): Promise<Outcome> {
+  const fence = { job: job.id, stage }
+  const outcome = await merge(job, stage, context, report).catch((error: unknown) =>
+    settle(error, { job, fence, tries: job.attempts, context, report }),
+  )
+  if (outcome.kind === 'done') return outcome
+  return {
+    kind: 'done',
+    release: [{ kind: 'merge', figura: job.figura, job: job.id, ring: job.ring, stage }],
   }
 }
 

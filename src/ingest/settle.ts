@@ -31,9 +31,9 @@ export function judge(error: unknown, { tries, triesMax }: { tries: number; trie
 }
 
 /**
- * SQLSTATE classes that the same rows meet again at every try: 21 cardinality, 22 data, 23 constraints, 27 triggers,
- * 38 and 39 functions, 42 names and rights, 44 check options, 54 limits (a row or an index entry too large), P0 PL/pgSQL,
- * 0A what is not supported.
+ * SQLSTATE classes that the same rows meet again at every try: 21 cardinality, 22 data, 23 constraints,
+ * 27 triggers, 38 and 39 functions, 42 names and rights, 44 check options, 54 limits (a row or an index entry too
+ * large), P0 PL/pgSQL, 0A what is not supported.
  */
 const TABLE_REFUSES = /^(2[1237]|3[89]|4[24]|54|P0|0A)/
 
@@ -57,6 +57,7 @@ export async function settle(
     case 'retry':
       report.warn(phase, 'an attempt failed; it is tried again', {
         ...errorFields(error),
+        error: shown(error),
         stack: undefined,
         delayMs: verdict.delayMs,
       })
@@ -112,7 +113,7 @@ export async function nextTurn(context: Context, figura: string): Promise<Task[]
 export function exhausted(tries: number, last?: unknown): BulkError {
   const found =
     last instanceof Error
-      ? `${tries} failed tries, the last with: ${last.message}`
+      ? `${tries} failed tries, the last with: ${shown(last)}`
       : `${tries} tries that ended without a word`
   const code = last instanceof BulkError ? last.code : undefined
   return new BulkError(
@@ -121,6 +122,13 @@ export function exhausted(tries: number, last?: unknown): BulkError {
     { last_code: code },
     { cause: last },
   )
+}
+
+/** DuckDB's advice and the paths of this machine are the operator's: the service's own log has them. */
+function shown(error: unknown): string {
+  if (error instanceof BulkError) return error.message
+  const message = error instanceof Error ? error.message : String(error)
+  return (message.split('\n')[0] ?? '').replace(/(^|[\s'"(=])\/[^\s'")]+/g, '$1…')
 }
 
 function tableRefused(error: unknown): BulkError {

@@ -47,6 +47,11 @@ export type Queue = {
 /** `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out. */
 export type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
 
+const TOO_OLD = 'this NATS server is older than 2.9.4, which is not supported'
+
+/** Wait before a new connection when NATS has closed one for good, in milliseconds. */
+const RECONNECT_MS = 2000
+
 /** Opens the queue in the background and keeps it open for ever. */
 export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): Queue {
   const queueNames = names(stream)
@@ -67,28 +72,38 @@ export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): 
     }
   }
 
-  const opening = connect(connectionOptions(url, name)).then(
-    async (nc) => {
-      if (closed) return nc.close()
-      link = { nc, js: jetstream(nc), jsm: await jetstreamManager(nc, { checkAPI: false }) }
-      const server = nc.info?.version ?? 'unknown'
-      log.info('connected to NATS', { server, stream })
-      if (!isSupported(server))
-        log.warn('this NATS server is older than 2.9.4, which is not supported', { server })
-      await announce()
-      for await (const status of nc.status()) {
-        if (status.type === 'disconnect') {
-          connected = false
-          log.warn('lost NATS; jobs are still accepted, and are rung for when it is back')
-        }
-        if (status.type === 'reconnect') {
-          log.info('NATS is back', { server: nc.info?.version })
-          void announce()
-        }
+  /** Until the connection is closed. */
+  const follow = async (nc: NatsConnection) => {
+    if (closed) return nc.close()
+    link = { nc, js: jetstream(nc), jsm: await jetstreamManager(nc, { checkAPI: false }) }
+    const server = nc.info?.version ?? 'unknown'
+    log.info('connected to NATS', { server, stream })
+    if (!isSupported(server)) log.warn(TOO_OLD, { server })
+    await announce()
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') {
+        connected = false
+        log.warn('lost NATS; jobs are still accepted, and are rung for when it is back')
       }
-    },
-    (error) => log.error('cannot connect to NATS', errorFields(error)),
-  )
+      if (status.type === 'reconnect') {
+        log.info('NATS is back', { server: nc.info?.version })
+        void announce()
+      }
+    }
+    connected = false
+  }
+  // the client waits for a server that is away, but gives up one that refuses it: a password may be put right
+  const open = async () => {
+    while (!closed) {
+      try {
+        await follow(await connect(connectionOptions(url, name)))
+      } catch (error) {
+        if (!closed) log.error('cannot connect to NATS; trying again', errorFields(error))
+      }
+      if (!closed) await Bun.sleep(RECONNECT_MS)
+    }
+  }
+  const opening = open()
 
   return {
     names: queueNames,

@@ -9,7 +9,7 @@ export type Stalled = { id: string; figura: string; ring: number }
 /** Jobs rung for in one sweep; the next sweep takes the next ones. */
 const SWEEP_LIMIT = 1000
 
-/** No job's next ring lies further ahead than this, in milliseconds: neither one that waits nor one that was rung often. */
+/** No job's next ring lies further ahead, in milliseconds: neither of one that waits nor of one rung often. */
 const LATEST_RING_MS = 600_000
 
 /**

@@ -54,6 +54,18 @@ describe('a job is claimed', () => {
     expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
   })
 
+  test('later, when whoever has it gives it back at that very moment', async () => {
+    const { id } = await accept('corrida')
+    await attempt(id)
+    // the lease is there at the first question of the claim, and gone at the second
+    const givesBack = async (...query: Parameters<typeof sql>) => {
+      const rows = await sql(...query)
+      await expireLease(id)
+      return rows
+    }
+    expect(await claimJob(givesBack as unknown as Sql, id, LIMITS)).toEqual({ kind: 'held', forMs: 0 })
+  })
+
   test('not when it has ended', async () => {
     const { id } = await accept('quatro')
     await claimJob(sql, id, LIMITS)
@@ -65,6 +77,26 @@ describe('a job is claimed', () => {
     const { id } = await accept('cinco')
     const claim = await claimJob(sql, id, LIMITS)
     expect(claim.kind === 'claimed' && claim.job.definition).toEqual(smallFigura('cinco'))
+  })
+})
+
+describe('a job that has used its last attempt', () => {
+  test('is still claimed when it is its turn to merge, or when its chunks were slow to come', async () => {
+    for (const phase of ['wait', 'stage'] as const) {
+      const { id } = await planned(`ultima_${phase}`, 1)
+      await sql`update bulk.job set attempts = ${LIMITS.attempts}, phase = ${phase} where id = ${id}`
+      await expireLease(id)
+      expect(await attempt(id)).toBe(LIMITS.attempts)
+    }
+  })
+
+  test('is exhausted when it has to be planned or merged anew', async () => {
+    for (const phase of ['plan', 'merge'] as const) {
+      const { id } = await planned(`gasta_${phase}`, 1)
+      await sql`update bulk.job set attempts = ${LIMITS.attempts}, phase = ${phase} where id = ${id}`
+      await expireLease(id)
+      expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+    }
   })
 })
 
@@ -144,10 +176,40 @@ describe('jobs of one figura', () => {
     expect(await nextWaiting(sql, 'ordem')).toMatchObject({ id: second.id, stage: 1 })
   })
 
+  test('are due soon when their turn has come, so that a lost word does not leave them standing', async () => {
+    for (const end of [
+      (id: string) => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS)),
+      (id: string) => sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, PROBLEM)),
+    ]) {
+      const [first, second, third] = [
+        await planned('vez', 1),
+        await planned('vez', 1),
+        await planned('vez', 1),
+      ]
+      for (const { id } of [second, third]) await setPhase(sql, { job: id, stage: 1 }, 'wait')
+      await end(first.id)
+      const taken = await takeStalled(sql, { overdueMs: -20_000, nextMs: 600_000, limit: 100 })
+      const ids = taken.map((job) => job.id)
+      expect(ids).toContain(second.id)
+      expect(ids).not.toContain(third.id)
+      for (const { id } of [second, third]) await end(id)
+    }
+  })
+
   test('that wait for their turn lose no attempt by it', async () => {
     const { id } = await planned('espera', 1)
     await setPhase(sql, { job: id, stage: 1 }, 'wait')
     expect(await attempt(id)).toBe(1)
+  })
+
+  test('fail with what PostgreSQL cannot store shown by a sign', async () => {
+    const { id } = await planned('nulo', 1)
+    const detail = `the name a\0b and half a pair \ud800`
+    await sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, { ...PROBLEM, detail, names: ['a\0b'] }))
+    expect(await findJob(sql, 'nulo', id)).toMatchObject({
+      status: 'erro',
+      error: { detail: 'the name a\ufffdb and half a pair \ufffd', names: ['a\ufffdb'] },
+    })
   })
 
   test('are completed once: a second completion finds the job ended', async () => {

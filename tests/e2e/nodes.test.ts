@@ -147,10 +147,10 @@ test('a stop lets what is running finish, and leaves no process and no file behi
   await service[Symbol.asyncDispose]()
 })
 
-test('a file that unpacks to 20 GB ends its job at the bound, in bounded memory, and the next job works', async () => {
+test('a file of some kilobytes that unpacks to 3 GB ends its job at the bound, in bounded memory', async () => {
   writeFigura('bomba')
   const path = join(folder.path, 'bomba.parquet')
-  await writeParquet(path, `select i as id, repeat('x', 1000000) as nome from range(20000) t(i)`)
+  await writeParquet(path, `select i as id, repeat('x', 1000000) as nome from range(3000) t(i)`)
   expect(Bun.file(path).size).toBeLessThan(1_000_000)
   await bucket.put('bomba.parquet', { file: path })
   await using service = await startService({

@@ -91,6 +91,29 @@ test('columns are matched by name: exactly, else by the one name that differs by
   expect(exact.columns.map((column) => column.fileColumn)).toEqual(['ID', 'nome'])
 })
 
+test('a column that the file has twice, in other case or the same, is never guessed', () => {
+  // as DuckDB reads a file with the columns NOME and nome, and one with two columns nome
+  const id = { name: 'id', type: 'BIGINT' }
+  const upper = { name: 'NOME', type: 'VARCHAR', written: 'NOME' }
+  const lower = { name: 'nome_1', type: 'VARCHAR', written: 'nome' }
+  const twice = [id, { name: 'nome', type: 'VARCHAR', written: 'nome' }, lower]
+  for (const file of [[id, upper, lower], twice]) {
+    const { columns, differences } = fitColumns(smallFigura(), file)
+    expect(columns.map((column) => column.fileColumn)).toEqual(['id'])
+    expect(differences).toMatchObject([{ column: 'nome', expected: 'one' }])
+  }
+  const first = [id, { name: 'nome', type: 'VARCHAR' }, { name: 'NOME_1', type: 'VARCHAR', written: 'NOME' }]
+  expect(fitColumns(smallFigura(), first).columns.map((column) => column.fileColumn)).toEqual(['id', 'nome'])
+})
+
+test('a column by the name under which the reader counts rows is a difference, wanted or not', () => {
+  const file = [
+    { name: 'id', type: 'BIGINT' },
+    { name: 'File_Row_Number', type: 'BIGINT' },
+  ]
+  expect(fitColumns(smallFigura(), file).differences).toMatchObject([{ column: 'File_Row_Number' }])
+})
+
 test('a missing required column is a difference that names the nearest one; a missing optional column is not', () => {
   const { differences, columns } = fitColumns(smallFigura(), [{ name: 'idd', type: 'BIGINT' }])
   expect(columns).toEqual([])

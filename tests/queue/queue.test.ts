@@ -164,6 +164,47 @@ test('a server that lost its store comes back, and the sweeper rings for every j
   expect(seen).toEqual([{ ...doorbell('lost'), ring: 1 }])
 })
 
+test('a server that refuses the password is tried again, at the start and later, until it takes it', async () => {
+  using folder = freshFolder()
+  const start = (token: string, port?: number) => startNats({ dir: folder.path, port, token })
+  let nats = await start('other')
+  const lines: string[] = []
+  const open = {
+    stream: freshStream(),
+    name: 'test',
+    ackWaitMs: 30_000,
+    log: createLog({}, (line) => lines.push(line)),
+  }
+  const queue = openQueue({ url: nats.url.replace('//', '//token@'), ...open })
+  closing.push(() => queue.close())
+  const refused = () => lines.filter((line) => line.includes('cannot connect to NATS; trying again')).length
+  for (const times of [1, 2]) {
+    await until('it is refused', async () => (refused() >= times ? true : undefined))
+    await nats.kill()
+    nats = await start('token', nats.port)
+    await until('it is connected', async () => queue.link())
+    if (times === 2) break
+    await nats.kill()
+    nats = await start('other', nats.port)
+  }
+  expect(await publishTask(queue, doorbell('j'))).toBe(true)
+  await nats.stop()
+})
+
+test('after an outage jobs are rung for however far ahead their next ring lies', async () => {
+  const queue = await connected()
+  const asked: number[] = []
+  const take = async ({ overdueMs }: { overdueMs: number }) => {
+    asked.push(overdueMs)
+    return []
+  }
+  const sweep = startSweep(queue, { everyMs: 3_600_000, leaseMs: 1000, take, log })
+  closing.push(sweep.stop)
+  await queue.link()?.nc.reconnect()
+  const ten = 10 * 60 * 1000
+  await until('all are asked for', async () => asked.find((overdueMs) => overdueMs <= -ten))
+})
+
 function doorbell(job: string): Extract<Task, { kind: 'job' }> {
   return { kind: 'job', figura: 'f', job, ring: 0 }
 }

@@ -3,12 +3,17 @@
 const guarded = process.argv[2] === 'guarded'
 const fault = process.argv[3] ?? 'throw'
 
+const handlers = `
+  process.on('uncaughtException', () => postMessage('fault'))
+  process.on('unhandledRejection', () => postMessage('fault'))
+`
 const source = `
-  ${guarded ? `process.on('uncaughtException', () => postMessage('fault')); process.on('unhandledRejection', () => postMessage('fault'))` : ''}
+  ${guarded ? handlers : ''}
   self.onmessage = async () => {
     const { DuckDBInstance } = await import('@duckdb/node-api')
     const connection = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect()
-    for (let at = 0; at < 8; at++) void connection.run('select count(*) from range(20000000) t(i) where i % 7 = ' + at).then(() => {})
+    const sql = 'select count(*) from range(20000000) t(i) where i % 7 = '
+    for (let at = 0; at < 8; at++) void connection.run(sql + at).then(() => {})
     setTimeout(() => {
       if ('${fault}' === 'throw') throw new Error('uncaught')
       void Promise.reject(new Error('unhandled'))
