@@ -40,7 +40,8 @@ export async function startPostgres({
   const home = resolve(dir)
   mkdirSync(home, { recursive: true })
   const account = process.getuid?.() === 0 ? unprivilegedAccount() : undefined
-  const data = join(reachableHome(home, account), 'data')
+  const reachable = reachableHome(home, account)
+  const data = join(reachable, 'data')
   const { native, release } = other ? { native: other, release: () => {} } : reachableNative(account)
   if (!existsSync(data)) initialise(native, data, account, other ? PLAIN_LOCALE : BUILTIN_LOCALE)
 
@@ -58,6 +59,8 @@ export async function startPostgres({
   const stop = async () => {
     await child.stop()
     await exited
+    // what is not to last goes with its server, wherever it had to stand
+    if (!durable && reachable !== home) rmSync(reachable, { recursive: true, force: true })
   }
   return { url: `${server}/bulk`, port: onPort, exited, stop }
 }

@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { existsSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { startEmbedded } from '../../scripts/embedded.ts'
+import { startPostgres } from '../../scripts/postgres.ts'
 import { freshFolder } from '../support/servers.ts'
 
 test('data outlive a stop', async () => {
@@ -46,3 +47,13 @@ function takenPort(): Promise<{ port: number; close(): void }> {
     })
   })
 }
+
+test('a PostgreSQL that is not to last leaves nothing behind, even where its data had to stand elsewhere', async () => {
+  using folder = freshFolder() // for its owner alone: as root, the data have to stand elsewhere
+  const server = await startPostgres({ dir: folder.path, durable: false })
+  const link = join(folder.path, 'elsewhere')
+  const elsewhere = existsSync(link) ? readlinkSync(link) : undefined
+  expect(elsewhere !== undefined).toBe(process.getuid?.() === 0)
+  await server.stop()
+  if (elsewhere) expect(existsSync(elsewhere)).toBe(false)
+})
