@@ -92,6 +92,12 @@ function tell({ postgres, nats, bucket }: Embedded, service: Service): void {
   }
   console.log('The service is up. Ctrl-C stops all of it; the data stay in .dev/.\n')
   for (const [name, value] of Object.entries(rows)) console.log(`  ${name.padEnd(12)}${value}`)
+  console.log(`
+For scripts/exporta.ts and the NATS CLI, in another shell:
+
+  . .cache/env                          # puts Bun ${Bun.version} on the PATH
+  export NATS_URL=${nats.url} S3_ENDPOINT=${bucket.endpoint}
+  export S3_ACCESS_KEY_ID=${bucket.accessKeyId} S3_SECRET_ACCESS_KEY=${bucket.secretAccessKey}`)
 }
 
 function shown(path: string): string {

@@ -64,7 +64,7 @@ async function exportFile(
   if (file.unknown.length > 0)
     console.log(`  left out, since the figura has no such column: ${file.unknown.join(', ')}`)
   if (file.absent.length > 0)
-    console.log(`  null, since no record has such a field: ${file.absent.join(', ')}`)
+    console.log(`  left out, since no record has such a field: ${file.absent.join(', ')}`)
   const sum = await sha256(parquet)
   const url = await step('  upload', () => upload(parquet, place))
   console.log(`  ${url}`)

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { parseType, typeName } from '../src/figura/type-names.ts'
 import type { ColumnType } from '../src/figura/types.ts'
-import { duckLiteral, duckType, quote } from '../src/ingest/sql.ts'
+import { duckType } from '../src/ingest/sql.ts'
+import { duckLiteral, quote } from '../src/quote.ts'
 
 /**
  * A column of the file to be: its name in the JSON and in the file, and its type as the figura declares it.
@@ -15,7 +16,7 @@ export type Converted = {
   rowGroups: number
   /** Fields of the JSON that the figura does not have: they are left out. */
   unknown: string[]
-  /** Columns of the figura that no record has: they are null. */
+  /** Columns of the figura that no record has: they are left out too, so that the table keeps what it has there. */
   absent: string[]
 }
 
@@ -49,8 +50,9 @@ export async function jsonToParquet({
   try {
     await connection.run(`set TimeZone = ${duckLiteral(zone)}`)
     const fields = await fieldsOf(connection, json, columns)
+    const present = columns.filter((column) => !fields.absent.includes(column.name))
     await connection.run(`
-      copy (${recordsSql(json, columns)}) to ${duckLiteral(parquet)}
+      copy (${recordsSql(json, present)}) to ${duckLiteral(parquet)}
       (format parquet, compression zstd, row_group_size ${rowsPerGroup})`)
     return { ...fields, ...(await shapeOf(connection, parquet)), bytes: statSync(parquet).size }
   } catch (error) {

@@ -22,7 +22,7 @@ export type Address = {
   loopback: boolean
 }
 
-export type NoAddress = { found: string; expected: string }
+type NoAddress = { found: string; expected: string }
 
 /**
  * Takes an address apart, or says what is wrong with it. Pure: no name is resolved.
@@ -33,8 +33,8 @@ export type NoAddress = { found: string; expected: string }
  * three characters.
  */
 export function parseAddress(text: string): Address | NoAddress {
-  if (text.length > MAX_LENGTH)
-    return { found: `${text.length} characters`, expected: `at most ${MAX_LENGTH}` }
+  if (text.length > ADDRESS_LENGTH_MAX)
+    return { found: `${text.length} characters`, expected: `at most ${ADDRESS_LENGTH_MAX}` }
   // oxlint-disable-next-line no-control-regex -- these are the characters that are refused
   if (/[\u0000-\u001f\u007f\\]/.test(text))
     return { found: 'a control character or a backslash', expected: 'neither' }
@@ -53,8 +53,8 @@ export function isUnder(prefix: Address, address: Address): boolean {
   return address.path === prefix.path || address.path.startsWith(`${prefix.path}/`)
 }
 
-/** Presigned URLs with a session token have about 2,500 characters; a key has 1,024 bytes at the most. */
-const MAX_LENGTH = 8192
+/** Characters. Presigned URLs with a session token have about 2,500 characters; a key has 1,024 bytes at the most. */
+export const ADDRESS_LENGTH_MAX = 8192
 
 /** The bucket names of today and of the years before 2018, when capitals and '_' were still allowed. */
 const S3 = /^s3:\/\/([A-Za-z0-9][A-Za-z0-9._-]{2,62})(\/.*)?$/

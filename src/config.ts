@@ -64,7 +64,7 @@ export function readConfig(env: Environment = process.env): Config {
       endpoint: env.S3_ENDPOINT
         ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
         : undefined,
-      region: env.S3_REGION || env.AWS_REGION || 'us-east-1',
+      region: env.S3_REGION || env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1',
       credentials: credentials(env, wrong),
       forcePathStyle: read.boolean('S3_FORCE_PATH_STYLE', Boolean(env.S3_ENDPOINT)),
     },
@@ -119,12 +119,10 @@ function boundsOf(read: ReturnType<typeof reader>) {
     footerBytes: 64 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
-    /** Bytes of one row as COPY gets it, and the buffer that COPY is fed from. */
-    copyBufferBytes: 1 * MiB,
     /** DuckDB's own buffers, per thread. */
     duckdbBytes: read.integer('DUCKDB_MEMORY_MB', 256, 64, 65536) * MiB,
     /** A worker that has not said a word for so long has lost the job to whoever claims it next. */
-    leaseMs: read.integer('LEASE_SECONDS', 30, 1, 3600) * 1000,
+    leaseMs: read.integer('LEASE_SECONDS', 30, 1, 400) * 1000,
     /** How often each node looks for jobs that stand still. */
     sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
     /** Times that a job may be claimed before it ends in `erro`. */
@@ -136,15 +134,18 @@ function boundsOf(read: ReturnType<typeof reader>) {
 
 const MiB = 1024 * 1024
 
+/** All three from one family: a session token of AWS beside the keys of another server would be refused by it. */
 function credentials(env: Environment, wrong: string[]): S3Config['credentials'] {
-  const accessKeyId = env.S3_ACCESS_KEY_ID || env.AWS_ACCESS_KEY_ID
-  const secretAccessKey = env.S3_SECRET_ACCESS_KEY || env.AWS_SECRET_ACCESS_KEY
+  const family = env.S3_ACCESS_KEY_ID || env.S3_SECRET_ACCESS_KEY ? 'S3' : 'AWS'
+  const accessKeyId = env[`${family}_ACCESS_KEY_ID`]
+  const secretAccessKey = env[`${family}_SECRET_ACCESS_KEY`]
   if (!accessKeyId && !secretAccessKey) return undefined
   if (!accessKeyId || !secretAccessKey) {
-    wrong.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: found one of the two, expected both or neither')
+    const both = `${family}_ACCESS_KEY_ID and ${family}_SECRET_ACCESS_KEY`
+    wrong.push(`${both}: found one of the two, expected both or neither`)
     return undefined
   }
-  return { accessKeyId, secretAccessKey, sessionToken: env.S3_SESSION_TOKEN || env.AWS_SESSION_TOKEN }
+  return { accessKeyId, secretAccessKey, sessionToken: env[`${family}_SESSION_TOKEN`] || undefined }
 }
 
 function reader(env: Environment, wrong: string[]) {

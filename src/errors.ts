@@ -154,6 +154,8 @@ export type Problem = {
  */
 export class BulkError extends Error {
   readonly code: ErrorCode
+  /** The sentence without what to do. */
+  readonly finding: string
   readonly extra: Record<string, unknown>
 
   constructor(
@@ -163,7 +165,9 @@ export class BulkError extends Error {
     options?: ErrorOptions,
   ) {
     const action = said.action ?? ERRORS[code].action
-    super(`${said.subject}: found ${said.found}, expected ${said.expected}. ${action}`, options)
+    const finding = `${said.subject}: found ${said.found}, expected ${said.expected}`
+    super(`${finding}. ${action}`, options)
+    this.finding = finding
     this.name = 'BulkError'
     this.code = code
     this.extra = extra

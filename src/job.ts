@@ -21,7 +21,7 @@ export type JobEvent = { figura: string; job: string; status: Status }
 /**
  * What became of a task.
  * - `done`: its effect is committed (or it had none left to have); `release` holds the tasks that may start now.
- * - `again`: nothing was committed; the same task is to be tried after `delayMs`.
+ * - `again`: the same task is to be tried after `delayMs`; what it had to commit, it had not.
  */
 export type Outcome = { kind: 'done'; release: Task[] } | { kind: 'again'; delayMs: number; reason: string }
 

@@ -1,71 +1,62 @@
 import { join } from 'node:path'
 import { createApp } from './api/app.ts'
-import { createHealth } from './api/health.ts'
+import { createHealth, type Readiness } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
-import { isReady } from './db/jobs.ts'
-import { migrate } from './db/migrate.ts'
+import { isMigrated, migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { openFiguras } from './figura/load.ts'
-import { createLog, errorFields, type Log } from './log.ts'
+import { createLog, errorFields } from './log.ts'
+import { queueState } from './queue/depth.ts'
 import { publishEvent, publishTask } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
+import { requireWorkDir } from './worker/folder.ts'
+import { killAfterMs, STOP_MS, within } from './worker/stop.ts'
 import { superviseWorker, type Supervisor } from './worker/supervise.ts'
 
 /** The database may come up after the service; how long to wait between tries, in milliseconds. */
 const MIGRATE_RETRY_MS = 2000
 
-const config = configOrExit()
-const log = createLog({ node: config.node, role: config.role })
-const sql = openPostgres(config.databaseUrl, {
-  max: config.bounds.apiConnections,
-  name: `bulk ${config.node} api`,
-})
-const queue = openQueue({
-  url: config.natsUrl,
-  stream: config.stream,
-  name: `bulk ${config.node} api`,
-  ackWaitMs: config.bounds.leaseMs,
-  log,
-})
-const worker = config.role === 'api' ? undefined : startWorker(config, log)
-const server = listen(config, { sql, queue, worker, log })
-log.info('listening', { host: config.host, port: server.port, role: config.role })
+/** A stop waits so long for requests, in milliseconds. One takes some; a body that never ends would hold it 30 s. */
+const REQUESTS_MS = 5000
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
-void migrateUntilDone(config, log)
+type Server = { port: number | undefined; stop(force?: boolean): Promise<void> }
+type Links = { sql: Sql; queue: Queue }
+type Service = Links & { server: Server; worker: Supervisor | undefined }
 
-function configOrExit(): Config {
-  try {
-    return readConfig()
-  } catch (error) {
-    createLog({}).error(error instanceof Error ? error.message : String(error))
-    process.exit(1)
-  }
+let log = createLog({})
+let stopping = false
+
+try {
+  const service = start()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(service, signal))
+} catch (error) {
+  log.error(error instanceof Error ? error.message : String(error))
+  process.exit(1)
 }
 
-function startWorker(config: Config, log: Log): Supervisor {
-  const { threads, bounds } = config
-  return superviseWorker(join(import.meta.dir, 'node.ts'), {
-    drainMs: bounds.drainMs + 5000,
-    env: workerEnvironment(threads),
-    log,
-  })
+/** The worker comes last: what may fail has not failed by then, so that nothing is left behind by a failed start. */
+function start(): Service {
+  const config = readConfig()
+  log = createLog({ node: config.node, role: config.role })
+  if (config.role !== 'api') requireWorkDir(config.workDir)
+  const name = `bulk ${config.node} api`
+  const sql = openPostgres(config.databaseUrl, { max: config.bounds.apiConnections, name })
+  const ackWaitMs = config.bounds.leaseMs
+  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, log })
+  const service: Service = {
+    sql,
+    queue,
+    server: listen(config, { sql, queue }, () => readiness(service, config)),
+    worker: undefined,
+  }
+  if (config.role !== 'api') service.worker = startWorker(config)
+  log.info('listening', { host: config.host, port: service.server.port, role: config.role })
+  void migrateUntilDone(config)
+  return service
 }
 
-function listen(config: Config, parts: { sql: Sql; queue: Queue; worker: Supervisor | undefined; log: Log }) {
-  const { sql, queue, worker, log } = parts
-  const readiness = async () => {
-    const checks: Record<string, string> = {
-      postgres: await isReady(sql).then(
-        (ready) => (ready ? 'ok' : 'not migrated yet'),
-        () => 'does not answer',
-      ),
-      // jobs are accepted without NATS, so it is told but does not count
-      nats: queue.link() ? 'ok' : 'not connected; jobs are accepted, and rung for later',
-    }
-    if (worker) checks.worker = worker.ready() ? 'ok' : 'starting'
-    return { ready: checks.postgres === 'ok' && (!worker || worker.ready()), checks }
-  }
+/** @throws Error that names the variable that is at fault: FIGURAS_DIR, PORT or HOST */
+function listen(config: Config, { sql, queue }: Links, readiness: Readiness): Server {
   const app =
     config.role === 'worker'
       ? createHealth({ readiness, log })
@@ -74,17 +65,57 @@ function listen(config: Config, parts: { sql: Sql; queue: Queue; worker: Supervi
           figuras: openFiguras(config.figurasDir),
           allowLoopback: config.allowLoopback,
           bodyBytes: config.bounds.bodyBytes,
-          accepted: (job) => ring(queue, job, log),
+          accepted: (job) => ring(queue, job),
           readiness,
           log,
         })
-  app.listen({ hostname: config.host, port: config.port })
+  try {
+    app.listen({ hostname: config.host, port: config.port })
+  } catch (error) {
+    throw notListening(error, config)
+  }
   if (!app.server) throw new Error('the HTTP server did not start')
-  return { port: app.server.port, stop: () => app.stop() }
+  return app.server
+}
+
+function notListening(error: unknown, { host, port }: Config): unknown {
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'EADDRINUSE':
+      return new Error(`PORT: found ${port} in use, expected a free one`)
+    case 'EACCES':
+      return new Error(`PORT: found ${port}, which this process may not take, expected one from 1024 on`)
+    case 'EADDRNOTAVAIL':
+    case 'EINVAL':
+      return new Error(`HOST: found ${host}, where nothing can listen, expected an address of this machine`)
+    default:
+      return error
+  }
+}
+
+async function readiness({ sql, queue, worker }: Service, { role }: Config) {
+  const checks: Record<string, string> = {
+    postgres: await isMigrated(sql).then(
+      (ready) => (ready ? 'ok' : 'not migrated to this version'),
+      () => 'does not answer',
+    ),
+    // jobs are accepted without NATS, so it is told but does not count
+    nats: await queueState(queue),
+  }
+  const works = role === 'api' || worker?.ready() === true
+  if (role !== 'api') checks.worker = works ? 'ok' : 'starting'
+  return { ready: checks.postgres === 'ok' && works, checks }
+}
+
+function startWorker({ threads, bounds }: Config): Supervisor {
+  return superviseWorker(join(import.meta.dir, 'node.ts'), {
+    killAfterMs: killAfterMs(bounds.drainMs),
+    env: workerEnvironment(threads),
+    log,
+  })
 }
 
 /** The job is committed by now; whatever happens here, the sweeper makes good for it. */
-function ring(queue: Queue, job: { id: string; figura: string }, log: Log): void {
+function ring(queue: Queue, job: { id: string; figura: string }): void {
   const { id, figura } = job
   publishTask(queue, { kind: 'job', figura, job: id, ring: 0 })
     .then(() => publishEvent(queue, { figura, job: id, status: 'enfileirado' }))
@@ -93,7 +124,7 @@ function ring(queue: Queue, job: { id: string; figura: string }, log: Log): void
     )
 }
 
-async function migrateUntilDone(config: Config, log: Log): Promise<void> {
+async function migrateUntilDone(config: Config): Promise<void> {
   while (true) {
     try {
       return await migrate(config.databaseUrl)
@@ -104,11 +135,18 @@ async function migrateUntilDone(config: Config, log: Log): Promise<void> {
   }
 }
 
-async function stop(signal: string): Promise<void> {
+async function stop({ server, worker, queue, sql }: Service, signal: string): Promise<void> {
+  if (stopping) return
+  stopping = true
   log.info('stopping', { signal })
-  await Promise.all([server.stop(), worker?.stop()])
-  await queue.close()
-  await sql.end({ timeout: 5 })
+  await Promise.all([stopServer(server), worker?.stop()])
+  await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')
   process.exit(0)
+}
+
+async function stopServer(server: Server): Promise<void> {
+  if (await within(REQUESTS_MS, server.stop())) return
+  log.warn('requests have not ended; their connections are closed', { afterMs: REQUESTS_MS })
+  await within(STOP_MS.links, server.stop(true))
 }

@@ -1,67 +1,107 @@
 // The worker process: its threads, the loops that pull tasks for them, and the sweeper. Started by main.ts.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './config.ts'
-import { isReady, takeStalled } from './db/jobs.ts'
+import { takeStalled } from './db/jobs.ts'
+import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
-import { createLog, errorFields, type Log } from './log.ts'
+import { createLog, errorFields } from './log.ts'
 import { consume } from './queue/consume.ts'
 import { publishEvent } from './queue/publish.ts'
-import { openQueue } from './queue/stream.ts'
+import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
+import { makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
+import { STOP_MS, within } from './worker/stop.ts'
 
-const given = readConfig()
-const log = createLog({ node: given.node, role: 'worker', pid: process.pid })
-requireNativePool(given, log)
-const config: Config = { ...given, workDir: ownFolder(given.workDir) }
+/** Tries to reach the database at the start, and how often it is said that they go on, in milliseconds. */
+const DATABASE_RETRY_MS = 500
+const DATABASE_LOG_MS = 10_000
 
-const sql = openPostgres(config.databaseUrl, { max: 2, name: `bulk ${config.node} sweeper` })
-await untilMigrated(sql, log)
-const queue = openQueue({
-  url: config.natsUrl,
-  stream: config.stream,
-  name: `bulk ${config.node} worker`,
-  ackWaitMs: config.bounds.leaseMs,
-  log,
-})
-const pool = await startPool(config, {
-  log,
-  onEvent: (event) =>
-    void publishEvent(queue, event).catch((error) =>
-      log.warn('an event was not told', { ...event, ...errorFields(error) }),
-    ),
-  onFatal: (why) => {
-    log.error('a worker thread cannot go on; the process is replaced', { why })
-    process.exit(1)
-  },
-})
-const consumption = consume(queue, { slots: config.threads, run: pool.run, log })
-const sweep = startSweep(queue, {
-  everyMs: config.bounds.sweepMs,
-  leaseMs: config.bounds.leaseMs,
-  take: (options) => takeStalled(sql, options),
-  log,
-})
+type Running = {
+  config: Config
+  sql: Sql
+  queue: Queue
+  pool: Awaited<ReturnType<typeof startPool>>
+  consumption: ReturnType<typeof consume>
+  sweep: ReturnType<typeof startSweep>
+}
 
-process.send?.('ready')
+let log = createLog({ role: 'worker', pid: process.pid })
+let running: Running | undefined
+let stopping = false
+
+// before all else: a start may wait for the database without an end, and has to be stopped too
+process.on('SIGTERM', () => void stop('SIGTERM'))
 // the parent is gone (kill -9): nobody would ever stop this process
 process.on('disconnect', () => void stop('disconnect'))
-process.once('SIGTERM', () => void stop('SIGTERM'))
 // Ctrl-C reaches the whole group; the parent says when to stop
 process.on('SIGINT', () => {})
 
-let stopping = false
+try {
+  running = await start()
+  process.send?.('ready')
+} catch (error) {
+  log.error(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+}
+
+async function start(): Promise<Running> {
+  const given = readConfig()
+  log = log.with({ node: given.node })
+  requireNativePool(given)
+  const config: Config = { ...given, workDir: makeOwnFolder(given.workDir, given.node) }
+  process.on('exit', () => rmSync(config.workDir, { recursive: true, force: true }))
+
+  const sql = openPostgres(config.databaseUrl, { max: 2, name: `bulk ${config.node} sweeper` })
+  await untilMigrated(sql)
+  const queue = openQueue({
+    url: config.natsUrl,
+    stream: config.stream,
+    name: `bulk ${config.node} worker`,
+    ackWaitMs: config.bounds.leaseMs,
+    log,
+  })
+  const pool = await startPool(config, {
+    log,
+    onEvent: (event) =>
+      void publishEvent(queue, event).catch((error) =>
+        log.warn('an event was not told', { ...event, ...errorFields(error) }),
+      ),
+    onFatal: (why) => {
+      log.error('a worker thread cannot go on; the process is replaced', { why })
+      process.exit(1)
+    },
+  })
+  const consumption = consume(queue, { slots: config.threads, run: pool.run, log })
+  const sweep = startSweep(queue, {
+    everyMs: config.bounds.sweepMs,
+    leaseMs: config.bounds.leaseMs,
+    take: (options) => takeStalled(sql, options),
+    log,
+  })
+  return { config, sql, queue, pool, consumption, sweep }
+}
+
+/** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
 async function stop(why: string): Promise<void> {
   if (stopping) return
   stopping = true
+  if (!running) {
+    log.info('stopped while starting', { why })
+    process.exit(0)
+  }
+  const { config, sql, queue, pool, consumption, sweep } = running
+  const { drainMs } = config.bounds
   log.info('draining', { why })
-  await Promise.race([consumption.stop(), Bun.sleep(config.bounds.drainMs)])
-  await sweep.stop()
-  await pool.stop()
-  await queue.close()
-  await sql.end({ timeout: 5 })
-  rmSync(config.workDir, { recursive: true, force: true })
+  const drained = consumption.stop()
+  if (!(await within(drainMs, drained))) {
+    log.warn('the time to drain is over; what runs is interrupted and put back', { drainMs })
+    pool.interrupt()
+    if (!(await within(STOP_MS.interrupt, drained)))
+      log.warn('a task could not be interrupted; its lease has to run out')
+  }
+  await Promise.all([pool.stop(), within(STOP_MS.threads, sweep.stop())])
+  await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')
   process.exit(0)
 }
@@ -71,44 +111,23 @@ async function stop(why: string): Promise<void> {
  * call of the process moves. The size is read before any JavaScript runs, so it can only be asked for here, not
  * set.
  */
-function requireNativePool(config: Config, log: Log): void {
+function requireNativePool(config: Config): void {
   const least = nativePoolSize(config.threads)
   const found = givenNativePoolSize()
   if (found >= least) return
-  log.error(
+  throw new Error(
     `UV_THREADPOOL_SIZE: found ${found || 'nothing'}, expected ${least} or more for ${config.threads} threads. ` +
       'Start the worker through src/main.ts, or set it in the real environment (not in .env).',
   )
-  process.exit(1)
 }
 
-/** A folder of this process alone; those of processes that are gone are cleared away. */
-function ownFolder(workDir: string): string {
-  mkdirSync(workDir, { recursive: true })
-  for (const name of readdirSync(workDir)) {
-    const pid = /^worker-(\d+)$/.exec(name)?.[1]
-    if (pid && !isAlive(Number(pid))) rmSync(join(workDir, name), { recursive: true, force: true })
-  }
-  const own = join(workDir, `worker-${process.pid}`)
-  rmSync(own, { recursive: true, force: true })
-  mkdirSync(own, { recursive: true })
-  return own
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
-}
-
-async function untilMigrated(sql: Sql, log: Log): Promise<void> {
-  while (true) {
-    const ready = await isReady(sql).catch(() => false)
-    if (ready) return
-    log.info('waiting for the database')
-    await Bun.sleep(500)
+async function untilMigrated(sql: Sql): Promise<void> {
+  let toldAt = -Infinity
+  while (!(await isMigrated(sql).catch(() => false))) {
+    if (performance.now() - toldAt >= DATABASE_LOG_MS) {
+      log.info('waiting for the database')
+      toldAt = performance.now()
+    }
+    await Bun.sleep(DATABASE_RETRY_MS)
   }
 }

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
 import type { Figuras } from '../figura/load.ts'
 import { completeDocument, type RouteDocument } from './openapi.ts'
+
+const VERSION: string = JSON.parse(readFileSync(join(import.meta.dir, '../../package.json'), 'utf8')).version
 
 /** Where the documentation as data is. */
 const DOCUMENT = '/docs/json'
@@ -61,7 +65,7 @@ function plugin() {
     documentation: {
       info: {
         title: 'Bulk ingestion',
-        version: '0.1.0',
+        version: VERSION,
         description:
           'Loads parquet files into PostgreSQL tables. Send the address of a file with PUT ' +
           '/{figura}/_bulk, then ask the status_url of the answer how the job fares.',

@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { BulkError, ERRORS, type ErrorCode, type Problem } from '../errors.ts'
-import { JobStatus } from './schemas.ts'
+import { markdownTable } from './markdown.ts'
+import { JobStatus, URL_EXPECTED } from './schemas.ts'
 
 /** A value that fits the schema, put together from the first example of each of its fields. */
 export function exampleOf(schema: TSchema): unknown {
@@ -59,13 +60,12 @@ const SAID: Partial<Record<ErrorCode, Said>> = {
   body_invalid: {
     subject: 'The body',
     found: 'url: nothing; ulr: an unknown field',
-    expected:
-      'url: an address such as s3://bucket/key, of at most 8192 characters; ulr: url (known are url, sha256)',
+    expected: `url: ${URL_EXPECTED}; ulr: url (known are url, sha256)`,
     errors: [
       {
         field: 'url',
         found: 'nothing',
-        expected: 'an address such as s3://bucket/key, of at most 8192 characters',
+        expected: URL_EXPECTED,
       },
       { field: 'ulr', found: 'an unknown field', expected: 'url (known are url, sha256)' },
     ],
@@ -157,8 +157,11 @@ const SAID: Partial<Record<ErrorCode, Said>> = {
 
 /** Every code, for the list in the documentation. */
 export function codesTable(): string {
-  const rows = Object.entries(ERRORS).map(
-    ([code, { status, title, action }]) => `| ${code} | ${status} | ${title} | ${action} |`,
-  )
-  return ['| code | status | meaning | what to do |', '|---|---|---|---|', ...rows].join('\n')
+  const rows = Object.entries(ERRORS).map(([code, { status, title, action }]) => [
+    code,
+    String(status),
+    title,
+    action,
+  ])
+  return markdownTable(['code', 'status', 'meaning', 'what to do'], rows)
 }

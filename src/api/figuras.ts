@@ -1,7 +1,7 @@
 import { Elysia } from 'elysia'
 import type { Figuras, LoadedFigura } from '../figura/load.ts'
 import { typeName } from '../figura/type-names.ts'
-import type { Figura } from '../figura/types.ts'
+import { type Figura, tableName } from '../figura/types.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { says } from './operation.ts'
@@ -74,10 +74,6 @@ function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraV
       curl: `curl -X PUT ${origin}/${name}/_bulk -H 'Content-Type: application/json' -d '${body}'`,
     },
   }
-}
-
-function tableName({ table }: Figura): string {
-  return `${table.schema}.${table.name}`
 }
 
 function links(name: string): FiguraView['links'] {

@@ -1,7 +1,7 @@
 import { findJob, type Job, listJobs } from '../db/jobs.ts'
 import type { Sql } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
-import type { Figuras } from '../figura/load.ts'
+import { type Figuras, isFiguraName } from '../figura/load.ts'
 import { figuraUnknown } from './find-figura.ts'
 
 /**
@@ -14,7 +14,8 @@ export async function requireJob(
   figuras: Figuras,
   { figura, id }: { figura: string; id: string },
 ): Promise<Job> {
-  const job = isName(figura) && UUID.test(id) ? await findJob(sql, figura, id) : undefined
+  // PostgreSQL need not be asked for other names, and would choke on a NUL
+  const job = isFiguraName(figura) && UUID.test(id) ? await findJob(sql, figura, id) : undefined
   if (job) return job
   if (!figuras.get(figura)) throw figuraUnknown(figuras, figura)
   throw new BulkError('job_unknown', {
@@ -34,9 +35,9 @@ export async function findJobs(
   figura: string,
   page: Parameters<typeof listJobs>[2],
 ): Promise<Job[]> {
-  const jobs = isName(figura) ? await listJobs(sql, figura, page) : []
+  const jobs = isFiguraName(figura) ? await listJobs(sql, figura, page) : []
   if (jobs.length > 0 || figuras.get(figura)) return jobs
-  const any = isName(figura) ? await listJobs(sql, figura, ANY) : []
+  const any = isFiguraName(figura) ? await listJobs(sql, figura, ANY) : []
   if (any.length === 0) throw figuraUnknown(figuras, figura)
   return jobs
 }
@@ -44,8 +45,3 @@ export async function findJobs(
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const ANY = { status: undefined, before: undefined, limit: 1 }
-
-/** Names that a figura can have; PostgreSQL need not be asked for others, and would choke on a NUL. */
-function isName(figura: string): boolean {
-  return /^\w+$/.test(figura)
-}

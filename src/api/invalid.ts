@@ -3,7 +3,7 @@ import type { ValidationError } from 'elysia'
 import { BulkError } from '../errors.ts'
 import { nearest } from '../figura/nearest.ts'
 
-export type WrongField = { field: string; found: string; expected: string }
+type WrongField = { field: string; found: string; expected: string }
 
 /**
  * A request that does not fit its schema, as an error that names every wrong field, what it holds and what it

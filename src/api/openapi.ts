@@ -1,7 +1,9 @@
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import { tableName } from '../figura/types.ts'
 import { codesTable, exampleOf, jobExamples, problemExample } from './examples.ts'
 import { exampleUrl } from './figuras.ts'
+import { markdownTable } from './markdown.ts'
 import { MORE, type More } from './operation.ts'
 import { rowSchema } from './row-schema.ts'
 import { ProblemDetails } from './schema-parts.ts'
@@ -81,11 +83,13 @@ function completeParameter(parameter: Parameter, served: Served[]): Parameter {
 }
 
 function figurasTable(served: Served[]): string {
-  const rows = served.map(({ name, figura }) => {
-    const table = `${figura.table.schema}.${figura.table.name}`
-    return `| [${name}](/figuras/${name}) | ${figura.description} | ${table} | ${figura.key.join(', ')} |`
-  })
-  return ['| figura | a row is | table | key |', '|---|---|---|---|', ...rows].join('\n')
+  const rows = served.map(({ name, figura }) => [
+    `[${name}](/figuras/${name})`,
+    figura.description,
+    tableName(figura),
+    figura.key.join(', '),
+  ])
+  return markdownTable(['figura', 'a row is', 'table', 'key'], rows)
 }
 
 function submissionBody(served: Served[]): Json {

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../errors.ts'
 
 /** The parts that the addresses are sorted into in the documentation. */
-export type Tag = 'Jobs' | 'Figuras' | 'Service'
+type Tag = 'Jobs' | 'Figuras' | 'Service'
 
 /**
  * What an address says of itself beyond its schemas. `errors`: the codes that it can answer, besides
  * internal.
  */
-export type Operation = {
+type Operation = {
   /** Its name in generated clients. */
   id: string
   summary: string

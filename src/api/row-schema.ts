@@ -1,17 +1,20 @@
 import { typeName } from '../figura/type-names.ts'
-import type { Column, ColumnType, Figura } from '../figura/types.ts'
+import { type Column, type ColumnType, type Figura, tableName } from '../figura/types.ts'
+import { markdownTable } from './markdown.ts'
 
 /**
  * One row of a figura's files, as a schema for the documentation: the columns under their names in the file.
  */
 export function rowSchema(figura: Figura): Record<string, unknown> {
-  const { name, description, table, key, columns } = figura
-  const lines = columns.map(
-    (column) =>
-      `| ${column.name} | ${typeName(column.type)} | ${column.required ? 'yes' : ''} | ${column.from} |`,
-  )
-  const intro = `${description}\n\nTable ${table.schema}.${table.name}, key (${key.join(', ')}).`
-  const columnTable = ['| column | type | required | from |', '|---|---|---|---|', ...lines].join('\n')
+  const { name, description, key, columns } = figura
+  const rows = columns.map((column) => [
+    column.name,
+    typeName(column.type),
+    column.required ? 'yes' : '',
+    column.from,
+  ])
+  const intro = `${description}\n\nTable ${tableName(figura)}, key (${key.join(', ')}).`
+  const columnTable = markdownTable(['column', 'type', 'required', 'from'], rows)
   return {
     title: `A row of ${name}`,
     description: `${intro}\n\n${columnTable}`,

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { type Static, t } from 'elysia'
+import { ADDRESS_LENGTH_MAX } from '../address.ts'
 import { PHASES, STATUSES } from '../job.ts'
 import { answer, FiguraName, JOB_ID, JobId, nullable, oneOf, ProblemDetails } from './schema-parts.ts'
 
@@ -7,16 +8,19 @@ import { answer, FiguraName, JOB_ID, JobId, nullable, oneOf, ProblemDetails } fr
 
 const CREATED = '2026-03-02T12:00:00.000Z'
 
+/** What a url of another kind is told. */
+export const URL_EXPECTED = `an address such as s3://bucket/key, of at most ${ADDRESS_LENGTH_MAX} characters`
+
 export const Submission = t.Object(
   {
     url: t.String({
       minLength: 1,
-      maxLength: 8192,
+      maxLength: ADDRESS_LENGTH_MAX,
       description:
         'Where the file is: s3://bucket/key, or an https address (a presigned one too). It must lie under ' +
         'one of the sources of the figura. What follows the "?" is kept secret.',
       examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
-      'x-expected': 'an address such as s3://bucket/key, of at most 8192 characters',
+      'x-expected': URL_EXPECTED,
     }),
     sha256: t.Optional(
       t.String({

@@ -28,8 +28,7 @@ export async function claimJob(
       attempts = attempts + case when phase in ('wait', 'stage') then 0 else 1 end,
       phase = coalesce(phase, 'plan'),
       started_at = coalesce(started_at, clock_timestamp()),
-      lease_until = now() + ${limits.leaseMs} * interval '1 millisecond',
-      ring_at = now() + ${limits.leaseMs} * interval '1.5 milliseconds'
+      ${leased(sql, limits.leaseMs)}
     where id = ${id} and status in ('enfileirado', 'processando') and lease_until <= now()
       and (attempts < ${limits.attempts} or phase in ('wait', 'stage'))
     returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
@@ -56,6 +55,7 @@ export type Chunk = { no: number; kind: 'rows' | 'keys' | 'digest'; rowStart: nu
 export type ChunkClaim =
   | { kind: 'claimed'; job: ClaimedJob; chunk: Chunk; claims: number }
   | { kind: 'held'; forMs: number }
+  | { kind: 'lost'; job: ClaimedJob }
   | { kind: 'ended' }
 
 /** Claims a chunk of a job's present stage, and counts the claim before a byte is parsed. */
@@ -73,8 +73,7 @@ export async function claimChunk(
       returning no, kind, row_start, row_end, claims
     )
     update bulk.job set
-      lease_until = now() + ${leaseMs} * interval '1 millisecond',
-      ring_at = now() + ${leaseMs} * interval '1.5 milliseconds'
+      ${leased(sql, leaseMs)}
     from held
     where id = ${piece.job} and status = 'processando' and job.stage = ${piece.stage}
     returning job.*, held.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
@@ -83,12 +82,18 @@ export async function claimChunk(
     const chunk = { no: row.no, kind: row.kind, rowStart: row.rowStart, rowEnd: row.rowEnd }
     return { kind: 'claimed', job: row, chunk, claims: row.claims }
   }
-  const [open] = await sql<{ heldMs: number }[]>`
-    select extract(epoch from c.held_until - now())::float8 * 1000 as held_ms
-    from bulk.chunk c join bulk.job j on j.id = c.job and j.stage = c.stage and j.status = 'processando'
-    where c.job = ${piece.job} and c.stage = ${piece.stage} and c.no = ${piece.chunk} and c.done_at is null
+  const [found] = await sql<(ClaimedJob & { mark: 'lost' | 'done' | 'open'; heldMs: number | null })[]>`
+    select job.*, (select definition from bulk.contract c where c.hash = job.contract) as definition,
+      case when chunk.no is null then 'lost' when chunk.done_at is null then 'open' else 'done' end as mark,
+      extract(epoch from chunk.held_until - now())::float8 * 1000 as held_ms
+    from bulk.job left join bulk.chunk
+      on chunk.job = job.id and chunk.stage = job.stage and chunk.no = ${piece.chunk}
+    where job.id = ${piece.job} and job.stage = ${piece.stage} and job.status = 'processando'
   `
-  return open ? { kind: 'held', forMs: Math.max(open.heldMs, 1000) } : { kind: 'ended' }
+  if (!found || found.mark === 'done') return { kind: 'ended' }
+  // the marks are there as long as the stage is: only a crash of PostgreSQL empties them
+  if (found.mark === 'lost') return { kind: 'lost', job: found }
+  return { kind: 'held', forMs: Math.max(found.heldMs ?? 0, 1000) }
 }
 
 /** What a worker must still own for its work to count: the attempt until there is a stage, then the stage. */
@@ -107,26 +112,45 @@ export async function renewLease(sql: Sql, fence: Fence, leaseMs: number): Promi
   }
   const { count } = await sql`
     update bulk.job set
-      lease_until = now() + ${leaseMs} * interval '1 millisecond',
-      ring_at = now() + ${leaseMs} * interval '1.5 milliseconds'
+      ${leased(sql, leaseMs)}
     where id = ${fence.job} and status = 'processando' and ${fenced(sql, fence)}
   `
   return count === 1
 }
 
-/** Gives a job (or a chunk of it) back, so that the next delivery can claim it at once. */
-export async function releaseLease(sql: Sql, fence: Fence): Promise<void> {
+/**
+ * Gives a job (or a chunk of it) back, so that the next delivery can claim it at once. `uncount`: the try that was
+ * counted at the claim is taken back, since a stop is no failure; a job that is planned already keeps its number.
+ */
+export async function releaseLease(
+  sql: Sql,
+  fence: Fence,
+  { uncount = false }: { uncount?: boolean } = {},
+): Promise<void> {
+  const tries = uncount ? 1 : 0
   if ('chunk' in fence && fence.chunk !== undefined) {
     await sql`
-      update bulk.chunk set held_until = null
-      where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk}
+      update bulk.chunk set held_until = null, claims = claims - ${tries}
+      where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk} and done_at is null
     `
   } else {
-    await sql`update bulk.job set lease_until = now() where id = ${fence.job} and ${fenced(sql, fence)}`
+    await sql`
+      update bulk.job set
+        lease_until = now(),
+        attempts = attempts - case when stage is null and phase = 'plan' then ${tries}::int else 0 end
+      where id = ${fence.job} and ${fenced(sql, fence)}
+    `
   }
 }
 
 /** The condition that a fence is. */
 export function fenced(sql: Sql | Transaction, fence: Fence) {
   return 'attempt' in fence ? sql`attempts = ${fence.attempt}` : sql`stage = ${fence.stage}`
+}
+
+/** A lease from now on. The doorbell is due half a lease after it, should its holder fall silent. */
+function leased(sql: Sql, leaseMs: number) {
+  return sql`
+    lease_until = now() + ${leaseMs} * interval '1 millisecond',
+    ring_at = now() + ${leaseMs} * interval '1.5 milliseconds'`
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DuckDBConnection } from '@duckdb/node-api'
 import duckdb, { type Connection, type DataChunk, type Result } from '@duckdb/node-bindings'
+import { duckLiteral } from '../quote.ts'
 
 /**
  * One in-memory DuckDB with one connection, for one thread and its whole life. One thing at a time: a query
@@ -82,12 +83,11 @@ const TEMP_FACTOR = 16
  * As options of open(), allowed_directories fails with "Failed to set config".
  */
 function settings(workDir: string, memoryBytes: number): string[] {
-  const text = (value: string) => `'${value.replaceAll("'", "''")}'`
   return [
     // the thread that asks does the work; threads of DuckDB's own would take the cores from other jobs
     `set threads = 1`,
     `set memory_limit = '${memoryBytes} bytes'`,
-    `set temp_directory = ${text(join(workDir, `duckdb-${randomUUID()}`))}`,
+    `set temp_directory = ${duckLiteral(join(workDir, `duckdb-${randomUUID()}`))}`,
     `set max_temp_directory_size = '${memoryBytes * TEMP_FACTOR} bytes'`,
     `set TimeZone = 'UTC'`,
     // The rows that wait for us are counted without their texts: the default of 1 MB was 10 chunks of 2 GB
@@ -101,7 +101,7 @@ function settings(workDir: string, memoryBytes: number): string[] {
     `set autoinstall_known_extensions = false`,
     `set autoload_known_extensions = false`,
     `set allow_persistent_secrets = false`,
-    `set allowed_directories = [${text(join(workDir, '/'))}]`,
+    `set allowed_directories = [${duckLiteral(join(workDir, '/'))}]`,
     `set enable_external_access = false`,
     `set lock_configuration = true`,
   ]

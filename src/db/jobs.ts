@@ -116,42 +116,32 @@ export async function writeJobLog(
   `
 }
 
-/** True when PostgreSQL answers and has the service's tables. */
-export async function isReady(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ ready: boolean }[]>`select to_regclass('bulk.job') is not null as ready`
-  return row?.ready ?? false
-}
-
 /**
  * Takes the jobs that nobody has moved for a while, counts a ring for each, and gives them back to be rung for.
  * Any number of nodes may do this at once: `skip locked` gives each job to one of them.
  * @param overdueMs how long past its time a job must be; 0 when the queue is empty, more when its message may yet
  * come
+ * @param after for a round over all jobs, which comes to each once: takes in the order of ids what comes after this
+ * one. Their next ring is not put off by how often they were rung, since it is no fault of theirs
  */
 export async function takeStalled(
   sql: Sql,
-  { overdueMs, nextMs, limit }: { overdueMs: number; nextMs: number; limit: number },
+  { overdueMs, nextMs, limit, after }: { overdueMs: number; nextMs: number; limit: number; after?: string },
 ): Promise<{ id: string; figura: string; ring: number }[]> {
   return sql`
     update bulk.job set
       ring = ring + 1,
-      ring_at = now() + least(${nextMs} * power(2, least(ring, 10)), 600000) * interval '1 millisecond'
+      ring_at = now() + least(${nextMs} * power(2, ${after ? sql`0` : sql`least(ring, 10)`}), 600000)
+        * interval '1 millisecond'
     where id in (
       select id from bulk.job
       where status in ('enfileirado', 'processando')
         and ring_at <= now() - ${overdueMs} * interval '1 millisecond'
-      order by ring_at
+        ${after ? sql`and id > ${after}` : sql``}
+      order by ${after ? sql`id` : sql`ring_at`}
       limit ${limit}
       for update skip locked
     )
     returning id, figura, ring
-  `
-}
-
-/** Jobs that are queued and being worked on, by figura and status. */
-export async function countLive(sql: Sql): Promise<{ figura: string; status: Status; count: number }[]> {
-  return sql`
-    select figura, status, count(*) as count from bulk.job
-    where status in ('enfileirado', 'processando') group by figura, status
   `
 }

@@ -1,11 +1,12 @@
+import { type Figura, tableName } from '../figura/types.ts'
 import type { Transaction } from './postgres.ts'
 
 /**
  * Waits until no other transaction of the service merges into the table; held until this one ends. Not a lock on the
  * rows: others may read and write them.
  */
-export async function lockForMerge(tx: Transaction, table: { schema: string; name: string }): Promise<void> {
-  await tx`select pg_advisory_xact_lock(hashtextextended(${`${table.schema}.${table.name}`}, 0))`
+export async function lockForMerge(tx: Transaction, table: Figura['table']): Promise<void> {
+  await tx`select pg_advisory_xact_lock(hashtextextended(${tableName({ table })}, 0))`
 }
 
 /** Lets one transaction at a time make tables: `if not exists` alone would let one of two that start together fail. */

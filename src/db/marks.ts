@@ -23,7 +23,7 @@ export async function recordPlan(
       stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
       etag = ${plan.etag}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
       checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,
-      plan_ms = ${plan.planMs}, staging_at = clock_timestamp()
+      plan_ms = ${plan.planMs}, stage_ms = null, staging_at = clock_timestamp()
     where id = ${job} and attempts = ${attempt} and status = 'processando'
   `
   if (count !== 1) return false
@@ -116,10 +116,20 @@ export async function releasePending(sql: Sql, job: string, stage: number, limit
   return rows.map((row) => row.no)
 }
 
-/** Forgets a stage that was lost, so that the next claim plans anew. */
-export async function forgetStage(sql: Sql, fence: { job: string; stage: number }): Promise<void> {
-  await sql`
-    update bulk.job set stage = null, phase = 'plan', lease_until = now()
+/**
+ * Forgets a stage that was lost, so that the next claim plans anew. Gives the number of the doorbell that is due;
+ * undefined when the job ended or somebody else did this.
+ */
+export async function forgetStage(
+  sql: Sql,
+  fence: { job: string; stage: number },
+): Promise<number | undefined> {
+  const [row] = await sql<{ ring: number }[]>`
+    update bulk.job set
+      stage = null, phase = 'plan', chunks_done = 0, checks_done = 0, rows_done = 0,
+      ring = ring + 1, lease_until = now()
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+    returning ring
   `
+  return row?.ring
 }

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openPostgres } from './postgres.ts'
+import { openPostgres, type Sql } from './postgres.ts'
 
 const FOLDER = join(import.meta.dir, 'migrations')
 
@@ -42,11 +41,18 @@ export async function migrate(databaseUrl: string): Promise<void> {
   }
 }
 
-/** A short name for the set of migrations, to tell whether a database made earlier is still of use. */
-export function migrationsHash(): string {
-  const hash = createHash('sha256')
-  for (const name of migrations()) hash.update(name).update(readFileSync(join(FOLDER, name)))
-  return hash.digest('hex').slice(0, 12)
+/**
+ * True when the service's tables are those that this version of it knows: every migration is applied, and none that
+ * only a newer version has. A node for which it is false must neither serve nor work.
+ */
+export async function isMigrated(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`select to_regclass('bulk.migration') is not null as found`
+  if (!row?.found) return false
+  const applied = new Set(
+    (await sql<{ name: string }[]>`select name from bulk.migration`).map(({ name }) => name),
+  )
+  const known = migrations()
+  return applied.size === known.length && known.every((name) => applied.has(name))
 }
 
 function migrations(): string[] {

@@ -54,6 +54,10 @@ export function isTransient(error: unknown): boolean {
 }
 
 const TRANSIENT_CODES = new Set([
+  // an operator puts these right: login refused, no such database
+  '28000',
+  '28P01',
+  '3D000',
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   '55P03', // lock_not_available

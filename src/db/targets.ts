@@ -2,6 +2,8 @@ import type { Sql, Transaction } from './postgres.ts'
 
 /** A table as PostgreSQL's catalogue has it. `uniqueKeys`: the columns of each whole, valid unique index. */
 export type TargetTable = {
+  /** False for a view, an index, a foreign table …: nothing can be merged into it. */
+  isTable: boolean
   columns: { name: string; type: string; mustBeGiven: boolean; generated: boolean }[]
   uniqueKeys: string[][]
 }
@@ -12,7 +14,7 @@ export async function findTarget(
   name: { schema: string; name: string },
 ): Promise<TargetTable | undefined> {
   const [row] = await sql<TargetTable[]>`
-    select
+    select c.relkind in ('r', 'p') as is_table,
       (select coalesce(json_agg(json_build_object(
           'name', a.attname,
           'type', format_type(a.atttypid, a.atttypmod),
@@ -28,7 +30,7 @@ export async function findTarget(
         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
           and not 0 = any(i.indkey[0:i.indnkeyatts - 1]) and i.indnkeyatts = i.indnatts) as unique_keys
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relkind in ('r', 'p')
+    where n.nspname = ${name.schema} and c.relname = ${name.name}
   `
   return row
 }

@@ -24,11 +24,16 @@ export type Figuras = {
   list(): LoadedFigura[]
 }
 
+/** First segments of the API's own addresses. */
+export const RESERVED_NAMES = ['figuras', 'docs', 'problems', 'livez', 'readyz', 'metrics']
+
 /** A name is a segment of a URL and a token of a NATS subject. */
 const NAME = /^[a-z][a-z0-9_]{0,62}$/
 
-/** First segments of the API's own addresses. */
-export const RESERVED_NAMES = ['figuras', 'docs', 'problems', 'livez', 'readyz', 'metrics']
+/** Whether a figura can have this name. There is neither a file nor a job of any other. */
+export function isFiguraName(name: string): boolean {
+  return NAME.test(name) && !RESERVED_NAMES.includes(name)
+}
 
 /**
  * Reads one figura file. All that is wrong is told at once, with file and line.
@@ -63,12 +68,12 @@ export function hashOf(figura: Figura): string {
 export function openFiguras(dir: string): Figuras {
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new Error(
-      `The folder of figuras: found no folder ${dir}, expected one with a file <name>.yaml for each figura`,
+      `FIGURAS_DIR: found no folder ${dir}, expected one with a file <name>.yaml for each figura`,
     )
   }
   const seen = new Map<string, Seen>()
   return {
-    get: (name) => (nameFaults(name).length ? undefined : look(dir, name, seen)),
+    get: (name) => (isFiguraName(name) ? look(dir, name, seen) : undefined),
     list: () =>
       filesIn(dir)
         .filter((file) => /^[^.].*\.ya?ml$/.test(file))
@@ -143,7 +148,7 @@ function nameFaults(name: string): Fault[] {
   const found = `the file name ${quoted(`${name}.yaml`)}`
   if (!NAME.test(name))
     return [{ ...place, found, expected: 'small letters, digits and _, at most 63, a letter first' }]
-  if (!RESERVED_NAMES.includes(name)) return []
+  if (isFiguraName(name)) return []
   return [
     { ...place, found, expected: `a name that is not an address of the API (${RESERVED_NAMES.join(', ')})` },
   ]

@@ -6,7 +6,7 @@ import type { Column, ColumnType } from './types.ts'
 import type { YamlText } from './yaml.ts'
 
 /** The parts of a figura, as far as they could be understood, and what is wrong with what they say. */
-export type Meaning = {
+type Meaning = {
   table: { schema: string; name: string }
   key: string[]
   columns: Column[]
@@ -32,6 +32,7 @@ export function readMeaning(yaml: YamlText): Meaning {
   checkFrom(columns, say)
   const sources = textsOf(parts.sources)
   sources.forEach((source, index) => checkPrefix(source, ['sources', String(index)], say))
+  if (typeof parts.description === 'string') checkText(parts.description, 'a text', ['description'], say)
   return { table, key, columns, sources, faults }
 }
 
@@ -75,6 +76,8 @@ function readColumns(names: string[], columns: Record<string, unknown>, key: str
       say([...path, 'required'], 'required: false on a key column', 'true, or nothing')
     }
     const from = typeof spec.from === 'string' ? spec.from : name
+    // not checkName: PostgreSQL's limit is none for the columns of a file
+    if (from !== name) checkText(from, 'a name', [...path, 'from'], say)
     return { name, type: readType(spec.type, [...path, 'type'], say), required, from }
   })
 }
@@ -131,6 +134,7 @@ function checkFrom(columns: Column[], say: Say): void {
 
 /** A prefix is an address without what differs from file to file. */
 function checkPrefix(source: string, path: string[], say: Say): void {
+  if (!checkText(source, 'a source', path, say)) return
   const address = parseAddress(source)
   if ('found' in address) {
     say(path, `a source with ${address.found}`, address.expected)
@@ -140,10 +144,18 @@ function checkPrefix(source: string, path: string[], say: Say): void {
 }
 
 function checkName(name: string, path: string[], say: Say): void {
-  if (name.includes('\0')) say(path, 'a NUL in a name', 'a name without it')
+  checkText(name, 'a name', path, say)
   const bytes = new TextEncoder().encode(name).length
   if (bytes > NAME_BYTES) say(path, `a name of ${bytes} bytes`, `at most ${NAME_BYTES}`)
   if (name === '') say(path, 'an empty name', 'a name')
+}
+
+/** Whether the figura can be kept with its jobs: jsonb takes no NUL and no half of a surrogate pair. */
+function checkText(text: string, what: string, path: string[], say: Say): boolean {
+  const nul = text.includes('\0')
+  if (!nul && text.isWellFormed()) return true
+  say(path, `${nul ? 'a NUL' : 'half a character'} in ${what}`, `${what} without it`)
+  return false
 }
 
 function mappingOf(value: unknown): Record<string, unknown> {

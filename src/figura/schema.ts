@@ -1,22 +1,5 @@
 import { type ObjectOptions, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import type { PlainKind } from './types.ts'
-
-const PLAIN: PlainKind[] = [
-  'boolean',
-  'smallint',
-  'integer',
-  'bigint',
-  'real',
-  'double precision',
-  'text',
-  'date',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'uuid',
-  'bytea',
-  'jsonb',
-]
+import { PLAIN_KINDS } from './types.ts'
 
 /**
  * What may stand in `figuras/<name>.yaml`, written once: it checks the files, describes them in the API's
@@ -98,7 +81,11 @@ function columnFile() {
           "The column's type, under PostgreSQL's name. An array of text or numbers is written as text[].",
         examples: ['bigint', 'numeric(15,2)', 'varchar(200)', 'timestamptz', 'text[]'],
         // for editors, which offer the names; parseType() gives the verdict, with a better sentence
-        anyOf: [{ enum: PLAIN }, { pattern: '^(numeric|varchar|char)\\s*\\(' }, { pattern: '\\[\\]$' }],
+        anyOf: [
+          { enum: [...PLAIN_KINDS] },
+          { pattern: '^(numeric|varchar|char)\\s*\\(' },
+          { pattern: '\\[\\]$' },
+        ],
       }),
       required: Type.Optional(
         Type.Boolean({

@@ -1,4 +1,4 @@
-import type { ColumnType, PlainKind, ScalarType } from './types.ts'
+import { type ColumnType, PLAIN_KINDS, type ScalarType } from './types.ts'
 
 /**
  * Reads a type as a figura writes it: `bigint`, `numeric(15,2)`, `varchar(200)`, `text[]` …
@@ -50,23 +50,6 @@ export function canonicalName(type: ColumnType): string {
   }
 }
 
-const PLAIN: Record<PlainKind, true> = {
-  boolean: true,
-  smallint: true,
-  integer: true,
-  bigint: true,
-  real: true,
-  'double precision': true,
-  text: true,
-  date: true,
-  time: true,
-  timestamp: true,
-  timestamptz: true,
-  uuid: true,
-  bytea: true,
-  jsonb: true,
-}
-
 /** What lists of a file may hold. */
 const ELEMENTS = new Set<ScalarType['kind']>([
   'text',
@@ -106,7 +89,8 @@ const PRECISION_MAX = 38
 const LENGTH_MAX = 10_485_760
 
 function parseScalar(name: string): ScalarType | string {
-  if (Object.hasOwn(PLAIN, name)) return { kind: name as PlainKind }
+  const kind = PLAIN_KINDS.find((one) => one === name)
+  if (kind) return { kind }
   const [, word, args] = /^([a-z0-9 ]+?) ?\(([^)]*)\)$/i.exec(name) ?? [undefined, name, undefined]
   const numbers = args?.split(',').map((part) => (/^ ?\d{1,8} ?$/.test(part) ? Number(part) : NaN)) ?? []
   switch (word) {
@@ -145,8 +129,8 @@ function parseLength(
 function unknown(name: string, word: string): string {
   const lower = word.toLowerCase()
   const meant =
-    OTHER_NAMES.get(lower) ?? ([...Object.keys(PLAIN), 'numeric', 'varchar', 'char'].includes(lower) && lower)
+    OTHER_NAMES.get(lower) ?? ([...PLAIN_KINDS, 'numeric', 'varchar', 'char'].includes(lower) && lower)
   if (meant) return `found "${name}", expected the name ${meant}`
-  const known = [...Object.keys(PLAIN), 'numeric(p,s)', 'varchar(n)', 'char(n)']
+  const known = [...PLAIN_KINDS, 'numeric(p,s)', 'varchar(n)', 'char(n)']
   return `found "${name}", expected one of ${known.join(', ')}, or an array such as text[]`
 }

@@ -1,19 +1,22 @@
-/** The scalar PostgreSQL types a column can have, under the names a figura uses. */
-export type PlainKind =
-  | 'boolean'
-  | 'smallint'
-  | 'integer'
-  | 'bigint'
-  | 'real'
-  | 'double precision'
-  | 'text'
-  | 'date'
-  | 'time'
-  | 'timestamp'
-  | 'timestamptz'
-  | 'uuid'
-  | 'bytea'
-  | 'jsonb'
+/** The scalar PostgreSQL types without parameters that a column can have, under the names a figura uses. */
+export const PLAIN_KINDS = [
+  'boolean',
+  'smallint',
+  'integer',
+  'bigint',
+  'real',
+  'double precision',
+  'text',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'uuid',
+  'bytea',
+  'jsonb',
+] as const
+
+export type PlainKind = (typeof PLAIN_KINDS)[number]
 
 export type ScalarType =
   | { kind: PlainKind }
@@ -37,4 +40,9 @@ export type Figura = {
   columns: Column[]
   /** Prefixes of the URLs that a file may come from; nothing else is fetched. */
   sources: string[]
+}
+
+/** The figura's table in words; no SQL identifier, for which names would need quotes. */
+export function tableName({ table }: Pick<Figura, 'table'>): string {
+  return `${table.schema}.${table.name}`
 }

@@ -21,7 +21,7 @@ export type ColumnEncoder = {
  * What stands in a DuckDB vector: its values as they lie in memory, and a bit for each row, 1 where it is not
  * null.
  */
-export type Values = { data: Uint8Array<ArrayBuffer>; valid: Uint8Array | null }
+type Values = { data: Uint8Array<ArrayBuffer>; valid: Uint8Array | null }
 
 /**
  * Reads a flat vector. The values are a copy (the bindings forbid external buffers; 32 kB cost 2 µs), but the

@@ -14,6 +14,8 @@ export type Context = {
   sql: Sql
   duckdb: Duckdb
   log: Log
+  /** Aborted when the thread has to stop without waiting for its task. */
+  interrupted: AbortSignal
   /** Tells that a job's status changed, to whoever listens; best effort. */
   tell(event: JobEvent): void
 }

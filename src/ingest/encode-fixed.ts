@@ -1,19 +1,9 @@
+import type { PlainKind } from '../figura/types.ts'
 import { isNull, readVector, type ColumnEncoder } from './column.ts'
 import type { Output } from './memory.ts'
 
 /** Types whose values have a fixed number of bytes, the same in DuckDB and in PostgreSQL. */
-export type FixedKind =
-  | 'boolean'
-  | 'smallint'
-  | 'integer'
-  | 'bigint'
-  | 'real'
-  | 'double precision'
-  | 'date'
-  | 'time'
-  | 'timestamp'
-  | 'timestamptz'
-  | 'uuid'
+type FixedKind = Exclude<PlainKind, 'text' | 'bytea' | 'jsonb'>
 
 /** A column of such a type. Bytes are turned round, the epoch is moved from 1970 to 2000, and nothing else. */
 export function fixedColumn(kind: FixedKind): ColumnEncoder {

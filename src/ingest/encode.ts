@@ -9,7 +9,7 @@ import { textColumn } from './encode-text.ts'
 import { copyByBindings, copyByLibc, createOutput, type CopyString, type Output } from './memory.ts'
 
 /** Nulls of a required column: how many, and the first rows, counted from 0 at the start of the stream. */
-export type Nulls = { count: number; rows: number[] }
+type Nulls = { count: number; rows: number[] }
 
 /**
  * Turns chunks of DuckDB into PostgreSQL's binary COPY, the way of every row of every file. No JavaScript

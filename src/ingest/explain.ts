@@ -3,7 +3,7 @@ import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import { typeName } from '../figura/type-names.ts'
 import type { FittedColumn } from './fit.ts'
-import { quote } from './sql.ts'
+import { quote } from '../quote.ts'
 import { refusedValuesSql } from './sql-duckdb.ts'
 
 /**
@@ -62,7 +62,7 @@ function refusalsOf({ column, fileColumn, expression }: FittedColumn): Refusal[]
       return [
         outside(
           expression,
-          `< date '4713-01-01 (BC)' or ${expression} > date '5874897-12-31'`,
+          `< date '4714-11-24 (BC)' or ${expression} > date '5874897-12-31'`,
           '4713 BC to 5874897',
         ),
       ]

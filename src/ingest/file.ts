@@ -36,7 +36,7 @@ export async function openFile(
   signal: AbortSignal,
 ): Promise<OpenFile> {
   const { bounds, s3, allowLoopback } = config
-  // asked again here: the contract is that of the PUT, and a redirect or a retry must not widen it
+  // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
   checkSource(job.url, job.definition.sources, allowLoopback)
   const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: job.etag, signal }
   const source = await openSource(job.url, options)

@@ -1,8 +1,9 @@
-import leven from 'leven'
 import type { Difference } from '../errors.ts'
+import { nearest } from '../figura/nearest.ts'
 import { typeName } from '../figura/type-names.ts'
 import type { Column, ColumnType, Figura, ScalarType } from '../figura/types.ts'
-import { duckType, quote } from './sql.ts'
+import { quote } from '../quote.ts'
+import { duckType } from './sql.ts'
 
 /**
  * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
@@ -13,7 +14,7 @@ export type FileColumn = { name: string; type: string; written?: string }
 /** A column of the figura that the file has, and the DuckDB expression that gives it in the type that is encoded. */
 export type FittedColumn = { column: Column; fileColumn: string; expression: string }
 
-export type Fit = { columns: FittedColumn[]; differences: Difference[] }
+type Fit = { columns: FittedColumn[]; differences: Difference[] }
 
 /**
  * Compares the file's columns with the figura, by name. A type fits when it can hold every value that the file's
@@ -150,10 +151,10 @@ function parseDecimal(fileType: string): { precision: number; scale: number } | 
 }
 
 function missing(column: Column, file: FileColumn[]): Difference {
-  const nearest = file
-    .map(({ name }) => ({ name, distance: leven(name.toLowerCase(), column.from.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0]
-  const hint = nearest && nearest.distance <= 2 ? ` (did you mean "${nearest.name}"?)` : ''
+  // letters of another case are no slip: the reader takes them for the same
+  const names = new Map(file.map(({ name }) => [name.toLowerCase(), name]))
+  const meant = nearest(column.from.toLowerCase(), [...names.keys()])
+  const hint = meant === undefined ? '' : ` (did you mean "${names.get(meant)}"?)`
   return {
     column: column.name,
     found: `no column "${column.from}" in the file${hint}`,

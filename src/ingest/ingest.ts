@@ -1,24 +1,30 @@
 import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres } from '../db/postgres.ts'
-import { claimChunk, claimJob, type ClaimedJob, type Fence } from '../db/claims.ts'
+import { claimChunk, claimJob, type ClaimedJob } from '../db/claims.ts'
 import { hasEarlier, setPhase } from '../db/ends.ts'
 import { forgetStage, readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { openFile } from './file.ts'
-import { JobLost, withLease } from './lease.ts'
+import { Interrupted, JobLost } from './lease.ts'
 import { mergeStage } from './merge.ts'
 import { planFile } from './plan.ts'
-import { openJobLog, type JobLog } from './report.ts'
+import type { JobLog } from './report.ts'
 import { exhausted, nextTurn, settle } from './settle.ts'
 import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
 import { stageChunks } from './stage.ts'
 import { ensureTarget } from './target.ts'
+import { tryClaim, work, type Running } from './work.ts'
 
-/** A worker thread's whole job: task in, outcome out. It never throws. */
-export type Ingest = { run(task: Task): Promise<Outcome>; close(): Promise<void> }
+/** A worker thread's whole job: task in, outcome out; one task at a time. It never throws. */
+export type Ingest = {
+  run(task: Task): Promise<Outcome>
+  /** Hands the running task back at once, with its lease and without costing a try. For a stop that cannot wait. */
+  interrupt(): void
+  close(): Promise<void>
+}
 
 /** Opens what a thread needs, once for its whole life. */
 export async function openIngest(
@@ -29,9 +35,14 @@ export async function openIngest(
   const log = createLog({ node: config.node, thread })
   const sql = openPostgres(config.databaseUrl, { max: 3, name: `bulk ${config.node}/${thread}` })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
-  const context: Context = { config, thread, sql, duckdb, log, tell }
+  const stop = new AbortController()
+  const context: Context = { config, thread, sql, duckdb, log, tell, interrupted: stop.signal }
   return {
     run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
+    interrupt: () => {
+      stop.abort(new Interrupted('the worker stops'))
+      duckdb.interrupt()
+    },
     close: async () => {
       await duckdb.close()
       await sql.end({ timeout: 5 })
@@ -41,14 +52,14 @@ export async function openIngest(
 
 /** A job's doorbell: claim it, then do whatever it needs next. */
 async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: Context): Promise<Outcome> {
-  const claim = await tryClaim(() => claimJob(context.sql, task.job, context.config.bounds))
+  const claim = await tryClaim(context, task, () => claimJob(context.sql, task.job, context.config.bounds))
   switch (claim.kind) {
     case 'ended':
       return done()
     case 'held':
       return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the job' }
-    case 'unreachable':
-      return { kind: 'again', delayMs: 2000, reason: claim.reason }
+    case 'unclaimed':
+      return claim.outcome
     case 'exhausted': {
       const { job } = claim
       const fence = { job: job.id, attempt: job.attempts }
@@ -70,14 +81,23 @@ async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: 
 async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Context): Promise<Outcome> {
   const { config, sql } = context
   const holder = `${config.node}/${context.thread}`
-  const claim = await tryClaim(() => claimChunk(sql, task, { holder, leaseMs: config.bounds.leaseMs }))
+  const claim = await tryClaim(context, task, () =>
+    claimChunk(sql, task, { holder, leaseMs: config.bounds.leaseMs }),
+  )
   switch (claim.kind) {
     case 'ended':
       return done()
     case 'held':
       return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the chunk' }
-    case 'unreachable':
-      return { kind: 'again', delayMs: 2000, reason: claim.reason }
+    case 'unclaimed':
+      return claim.outcome
+    case 'lost': {
+      const { job } = claim
+      const fence = { job: job.id, stage: task.stage }
+      return work(job, fence, 1, context, (_, report) =>
+        planAnew(job, task.stage, context, report, { found: 0, expected: job.chunksTotal + job.checksTotal }),
+      )
+    }
     case 'claimed': {
       const { job, chunk, claims } = claim
       const { stage } = task
@@ -118,7 +138,9 @@ async function mergeAfterChunk(
 async function advance(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   if (job.stage === null) return plan(job, context, { report, signal })
   const marks = await readMarks(context.sql, job.id, job.stage)
-  if (marks.total !== job.chunksTotal + job.checksTotal) return planAnew(job, job.stage, context, report)
+  const expected = job.chunksTotal + job.checksTotal
+  if (marks.total !== expected)
+    return planAnew(job, job.stage, context, report, { found: marks.total, expected })
   if (marks.done === marks.total) return merge(job, job.stage, context, report)
   const pending = await releasePending(context.sql, job.id, job.stage, context.config.bounds.chunksReleased)
   report.warn('stage', 'nothing moved for a while; the chunks that are missing are rung for again', {
@@ -170,7 +192,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
     ms: planMs,
     rows: file.shape.rows,
     bytes: file.source.bytes,
-    chunks: chunks.length,
+    chunks: chunks.filter((chunk) => chunk.kind === 'rows').length,
   })
 
   if (!alone)
@@ -196,52 +218,34 @@ async function merge(job: ClaimedJob, stage: number, context: Context, report: J
   if (!(await setPhase(sql, fence, 'merge'))) throw new JobLost('the job ended')
   job.phase = 'merge'
   const merged = await mergeStage(sql, job, stage)
-  if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report)
+  if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report, merged)
   const { mergeMs, ...stats } = merged.stats
   report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats })
   context.tell({ figura: job.figura, job: job.id, status: 'completo' })
-  return { kind: 'done', release: await nextTurn(context, job.figura) }
+  // the job is done; if the next one cannot be looked up now, the sweeper rings for it in 10 s
+  return { kind: 'done', release: await nextTurn(context, job.figura).catch(() => []) }
 }
 
-/** A crash of PostgreSQL empties UNLOGGED tables: the rows are gone and the marks with them, so all is done again. */
-async function planAnew(job: ClaimedJob, stage: number, context: Context, report: JobLog): Promise<Outcome> {
-  report.warn('stage', 'the stage was lost (PostgreSQL restarted after a crash); the file is read again', {
-    stage,
-  })
-  await forgetStage(context.sql, { job: job.id, stage })
-  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
-  return { kind: 'again', delayMs: 100, reason: 'the stage was lost' }
-}
-
-type Running = { report: JobLog; signal: AbortSignal }
-
-/** Runs a claimed piece of work under its lease, and turns whatever goes wrong into an outcome. */
-async function work(
+/**
+ * The stage does not hold what was planned. A crash of PostgreSQL empties UNLOGGED tables, the marks with the rows;
+ * then all is done again.
+ */
+async function planAnew(
   job: ClaimedJob,
-  fence: Fence,
-  tries: number,
+  stage: number,
   context: Context,
-  run: (signal: AbortSignal, report: JobLog) => Promise<Outcome>,
+  report: JobLog,
+  { found, expected }: { found: number; expected: number },
 ): Promise<Outcome> {
-  const { sql, log, config, thread } = context
-  const report = openJobLog({ sql, log, node: config.node, thread }, job)
-  try {
-    return await withLease(sql, fence, { leaseMs: config.bounds.leaseMs, log }, (signal) =>
-      run(signal, report),
-    )
-  } catch (error) {
-    return await settle(error, { job, fence, tries, context, report })
-  } finally {
-    await report.flush()
-  }
-}
-
-async function tryClaim<T>(claim: () => Promise<T>): Promise<T | { kind: 'unreachable'; reason: string }> {
-  try {
-    return await claim()
-  } catch (error) {
-    return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) }
-  }
+  report.warn('stage', 'the stage was lost, as after a crash of PostgreSQL; the file is read again', {
+    stage,
+    found,
+    expected,
+  })
+  const ring = await forgetStage(context.sql, { job: job.id, stage })
+  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
+  if (ring === undefined) return done()
+  return { kind: 'done', release: [{ kind: 'job', figura: job.figura, job: job.id, ring }] }
 }
 
 function released(job: ClaimedJob, stage: number, chunks: number[]): Outcome {

@@ -7,15 +7,23 @@ export class JobLost extends Error {
   override readonly name = 'JobLost'
 }
 
+/** The thread has to stop at once: the work is handed back. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
 /**
  * Does work under a lease that is renewed while it runs. The work's signal is aborted when the lease is lost: the
  * job ended (cancelled, failed elsewhere) or somebody else has it. A renewal that cannot reach PostgreSQL is tried
  * again at the next tick; the fence in the transaction is what keeps a holder that was paused from doing harm.
+ *
+ * An interruption ends it at once, whatever the work waits for (a MERGE behind a lock cannot be aborted from here):
+ * nothing more is begun on this thread, and what was not committed is rolled back when its connection closes.
  */
 export async function withLease<T>(
   sql: Sql,
   fence: Fence,
-  { leaseMs, log }: { leaseMs: number; log: Log },
+  { leaseMs, interrupted, log }: { leaseMs: number; interrupted: AbortSignal; log: Log },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController()
@@ -27,10 +35,17 @@ export async function withLease<T>(
       log.warn('cannot renew a lease; trying again', { ...fence, ...errorFields(error) })
     }
   }
+  const stopped = Promise.withResolvers<never>()
+  const stop = () => stopped.reject(interrupted.reason)
+  if (interrupted.aborted) stop()
+  interrupted.addEventListener('abort', stop, { once: true })
   const timer = setInterval(() => void renew(), leaseMs / 3)
   try {
-    return await work(lost.signal)
+    const running = work(AbortSignal.any([lost.signal, interrupted]))
+    running.catch(() => {})
+    return await Promise.race([running, stopped.promise])
   } finally {
     clearInterval(timer)
+    interrupted.removeEventListener('abort', stop)
   }
 }

@@ -5,7 +5,7 @@ import { BulkError, type Problem } from '../errors.ts'
 import type { Outcome, Task } from '../job.ts'
 import { errorFields } from '../log.ts'
 import type { Context } from './context.ts'
-import { JobLost } from './lease.ts'
+import { Interrupted, JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
 import { dropStageSql, stageName } from './sql-postgres.ts'
 
@@ -15,7 +15,10 @@ const RETRY_MAX_MS = 60_000
 
 /** What an error means for a job. */
 export type Verdict =
-  { kind: 'drop' } | { kind: 'fail'; error: BulkError } | { kind: 'retry'; delayMs: number }
+  | { kind: 'drop' }
+  | { kind: 'hand back' }
+  | { kind: 'fail'; error: BulkError }
+  | { kind: 'retry'; delayMs: number }
 
 /**
  * Sorts an error: the data's fault ends the job, a passing fault is tried again, and so is one that nobody foresaw,
@@ -24,6 +27,7 @@ export type Verdict =
  */
 export function judge(error: unknown, { tries, triesMax }: { tries: number; triesMax: number }): Verdict {
   if (error instanceof JobLost) return { kind: 'drop' }
+  if (error instanceof Interrupted) return { kind: 'hand back' }
   if (error instanceof BulkError && error.retry === 'never') return { kind: 'fail', error }
   if (TABLE_REFUSES.test(sqlState(error) ?? '')) return { kind: 'fail', error: tableRefused(error) }
   if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
@@ -54,6 +58,10 @@ export async function settle(
     case 'drop':
       context.log.info('a piece of work was dropped: its job ended, or somebody else has it', { job: job.id })
       return { kind: 'done', release: [] }
+    case 'hand back':
+      report.info(phase, 'the worker stops; the work is handed back, and costs no try')
+      await releaseLease(context.sql, fence, { uncount: true }).catch(() => {})
+      return { kind: 'again', delayMs: 0, reason: 'the worker stops' }
     case 'retry':
       report.warn(phase, 'an attempt failed; it is tried again', {
         ...errorFields(error),
@@ -113,7 +121,7 @@ export async function nextTurn(context: Context, figura: string): Promise<Task[]
 export function exhausted(tries: number, last?: unknown): BulkError {
   const found =
     last instanceof Error
-      ? `${tries} failed tries, the last with: ${shown(last)}`
+      ? `${tries} failed tries, the last with "${shown(last)}"`
       : `${tries} tries that ended without a word`
   const code = last instanceof BulkError ? last.code : undefined
   return new BulkError(
@@ -126,7 +134,7 @@ export function exhausted(tries: number, last?: unknown): BulkError {
 
 /** DuckDB's advice and the paths of this machine are the operator's: the service's own log has them. */
 function shown(error: unknown): string {
-  if (error instanceof BulkError) return error.message
+  if (error instanceof BulkError) return error.finding
   const message = error instanceof Error ? error.message : String(error)
   return (message.split('\n')[0] ?? '').replace(/(^|[\s'"(=])\/[^\s'")]+/g, '$1…')
 }

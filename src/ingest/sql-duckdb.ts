@@ -1,5 +1,5 @@
 import type { ColumnType } from '../figura/types.ts'
-import { duckLiteral } from './sql.ts'
+import { duckLiteral } from '../quote.ts'
 
 /** Names and types of a parquet file's columns. */
 export function describeSql(path: string): string {
@@ -112,7 +112,7 @@ export function repeatedKeysSql(
 ): string {
   const columns = keys.map((key, at) => `${comparable(key)} as k${at}`).join(', ')
   const names = keys.map((_, at) => `k${at}`).join(', ')
-  const shown = keys.map((key, at) => `${duckLiteral(key.name)}: k${at}::varchar`).join(', ')
+  const shown = keys.map((key, at) => `${duckLiteral(key.name)}: left(k${at}::varchar, 100)`).join(', ')
   const example = `{key: {${shown}}, times: times, first_row: first + 1, last_row: last + 1}`
   return `
     with keys as (

@@ -1,6 +1,6 @@
 import { canonicalName } from '../figura/type-names.ts'
 import type { Column, Figura } from '../figura/types.ts'
-import { quote } from './sql.ts'
+import { quote } from '../quote.ts'
 
 /** The name of a job's stage, quoted. The number tells the stages of one job apart. */
 export function stageName(job: string, stage: number): string {

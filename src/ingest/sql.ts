@@ -1,19 +1,5 @@
 import type { ColumnType } from '../figura/types.ts'
 
-/** A name as an SQL identifier. Every name that comes from a figura or from a file goes through here. */
-export function quote(identifier: string): string {
-  if (identifier.includes('\0'))
-    throw new Error(`An identifier with a NUL cannot be written in SQL: ${identifier}`)
-  return `"${identifier.replaceAll('"', '""')}"`
-}
-
-/** A text as a literal of DuckDB, in which a backslash is a plain character. */
-export function duckLiteral(text: string): string {
-  if (!text.includes('\0')) return `'${text.replaceAll("'", "''")}'`
-  // a statement ends at a NUL
-  return `(${text.split('\0').map(duckLiteral).join(` || chr(0) || `)})`
-}
-
 /** The DuckDB type that a column is cast to. The encoder relies on its layout in memory. */
 export function duckType(type: ColumnType): string {
   switch (type.kind) {

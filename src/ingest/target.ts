@@ -3,7 +3,8 @@ import { findTarget, hasSchema, type TargetTable } from '../db/targets.ts'
 import { isTransient, type Sql } from '../db/postgres.ts'
 import { BulkError, type Difference } from '../errors.ts'
 import { canonicalName } from '../figura/type-names.ts'
-import type { Figura } from '../figura/types.ts'
+import { type Figura, tableName } from '../figura/types.ts'
+import { quote } from '../quote.ts'
 import { createTargetSql, targetName } from './sql-postgres.ts'
 
 /**
@@ -20,7 +21,7 @@ export async function ensureTarget(sql: Sql, figura: Figura): Promise<void> {
   throw new BulkError(
     'target_differs',
     {
-      subject: `Table ${figura.table.schema}.${figura.table.name}`,
+      subject: `Table ${tableName(figura)}`,
       found: `${differences.length} difference(s) (${names})`,
       expected: `what figura ${figura.name} declares`,
     },
@@ -41,7 +42,7 @@ async function createTarget(sql: Sql, figura: Figura): Promise<void> {
     throw new BulkError(
       'table_refused',
       {
-        subject: `Table ${figura.table.schema}.${figura.table.name}`,
+        subject: `Table ${tableName(figura)}`,
         found: `that PostgreSQL does not make it (${error.message})`,
         expected: 'a role that may create it, or a table that exists',
         action: 'Create the table by hand, or grant the right to the role of the service.',
@@ -56,11 +57,15 @@ async function createTarget(sql: Sql, figura: Figura): Promise<void> {
 export function compareTarget(figura: Figura, table: TargetTable): Difference[] {
   const differences: Difference[] = []
   const target = targetName(figura)
+  if (!table.isTable) {
+    const fix = 'name a table in the figura, or take the other thing of that name away'
+    return [{ column: '*', found: 'a view or another thing of that name', expected: 'a table', fix }]
+  }
   for (const column of figura.columns) {
     const expected = canonicalName(column.type)
     const found = table.columns.find((one) => one.name === column.name)
     if (!found) {
-      const fix = `alter table ${target} add column "${column.name}" ${expected}`
+      const fix = `alter table ${target} add column ${quote(column.name)} ${expected}`
       differences.push({ column: column.name, found: 'no such column in the table', expected, fix })
     } else if (found.generated) {
       const fix = 'take the column out of the figura'
@@ -71,7 +76,9 @@ export function compareTarget(figura: Figura, table: TargetTable): Difference[] 
         fix,
       })
     } else if (found.type !== expected) {
-      const fix = `alter table ${target} alter column "${column.name}" type ${expected}, or declare it as ${found.type}`
+      const name = quote(column.name)
+      const change = `alter table ${target} alter column ${name} type ${expected} using ${name}::${expected}`
+      const fix = `${change}, or declare it as ${found.type}`
       differences.push({ column: column.name, found: found.type, expected, fix })
     }
   }
@@ -87,7 +94,7 @@ export function compareTarget(figura: Figura, table: TargetTable): Difference[] 
   }
   const key = [...figura.key].sort().join('\n')
   if (!table.uniqueKeys.some((columns) => [...columns].sort().join('\n') === key)) {
-    const list = figura.key.map((name) => `"${name}"`).join(', ')
+    const list = figura.key.map(quote).join(', ')
     const fix = `create unique index on ${target} (${list})`
     differences.push({
       column: figura.key.join(', '),

@@ -20,6 +20,19 @@ export async function publishTask(queue: Queue, task: Task): Promise<boolean> {
   return true
 }
 
+/** How many rings the broker has stored and how many it has not; `why` is the first reason. */
+export type Rung = { sent: number; failed: number; why?: string }
+
+/** Rings for all of these tasks. Never throws: one that is refused does not hold back the others. */
+export async function publishTasks(queue: Queue, tasks: Task[]): Promise<Rung> {
+  const rings = await Promise.allSettled(tasks.map((task) => publishTask(queue, task)))
+  const refused = rings.find((ring) => ring.status === 'rejected')
+  const sent = rings.filter((ring) => ring.status === 'fulfilled' && ring.value).length
+  const failed = rings.length - sent
+  if (failed === 0) return { sent, failed }
+  return { sent, failed, why: refused ? String(refused.reason) : 'there is no connection to NATS' }
+}
+
 /** Tells an event to whoever listens. Best effort: the job row is the truth. */
 export async function publishEvent(queue: Queue, event: JobEvent): Promise<void> {
   const link = queue.link()

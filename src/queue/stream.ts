@@ -1,7 +1,8 @@
-import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream'
-import { connect, nanos, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
 import type { JobEvent, Task } from '../job.ts'
-import { errorFields, type Log } from '../log.ts'
+import type { Log } from '../log.ts'
+import { keepConnected, type Link } from './connection.ts'
 
 /** What the stream, its subjects and its consumer are called; all derived from the one name that is configured. */
 export type Names = {
@@ -24,9 +25,6 @@ export function names(stream: string): Names {
   }
 }
 
-/** A connection to NATS that is there. */
-export type Link = { nc: NatsConnection; js: JetStreamClient; jsm: JetStreamManager }
-
 /**
  * The queue as seen by one process. It may never have been reached: nothing here waits for NATS, since a job is
  * safe in PostgreSQL before anybody rings for it.
@@ -47,107 +45,27 @@ export type Queue = {
 /** `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out. */
 export type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
 
-const TOO_OLD = 'this NATS server is older than 2.9.4, which is not supported'
-
-/** Wait before a new connection when NATS has closed one for good, in milliseconds. */
-const RECONNECT_MS = 2000
-
 /** Opens the queue in the background and keeps it open for ever. */
 export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): Queue {
   const queueNames = names(stream)
   const listeners: (() => void)[] = []
-  let link: Link | undefined
-  let connected = false
-  let closed = false
-
-  const announce = async () => {
-    if (!link) return
-    try {
-      await ensureStreams(link.jsm, queueNames, ackWaitMs)
-      connected = true
+  const connection = keepConnected({
+    url,
+    name,
+    log,
+    prepare: ({ jsm }) => ensureStreams(jsm, queueNames, ackWaitMs),
+    ready: () => {
       for (const listener of listeners) listener()
-    } catch (error) {
-      if (!closed) log.warn('NATS answers, but JetStream does not; trying again', errorFields(error))
-      if (!closed) setTimeout(() => void announce(), 2000)
-    }
-  }
-
-  /** Until the connection is closed. */
-  const follow = async (nc: NatsConnection) => {
-    if (closed) return nc.close()
-    link = { nc, js: jetstream(nc), jsm: await jetstreamManager(nc, { checkAPI: false }) }
-    const server = nc.info?.version ?? 'unknown'
-    log.info('connected to NATS', { server, stream })
-    if (!isSupported(server)) log.warn(TOO_OLD, { server })
-    await announce()
-    for await (const status of nc.status()) {
-      if (status.type === 'disconnect') {
-        connected = false
-        log.warn('lost NATS; jobs are still accepted, and are rung for when it is back')
-      }
-      if (status.type === 'reconnect') {
-        log.info('NATS is back', { server: nc.info?.version })
-        void announce()
-      }
-    }
-    connected = false
-  }
-  // the client waits for a server that is away, but gives up one that refuses it: a password may be put right
-  const open = async () => {
-    while (!closed) {
-      try {
-        await follow(await connect(connectionOptions(url, name)))
-      } catch (error) {
-        if (!closed) log.error('cannot connect to NATS; trying again', errorFields(error))
-      }
-      if (!closed) await Bun.sleep(RECONNECT_MS)
-    }
-  }
-  const opening = open()
-
+    },
+  })
   return {
     names: queueNames,
     ackWaitMs,
-    link: () => (connected ? link : undefined),
+    link: connection.link,
     onConnect: (listener) => void listeners.push(listener),
-    ensure: async () => {
-      if (link) await ensureStreams(link.jsm, queueNames, ackWaitMs)
-    },
-    close: async () => {
-      closed = true
-      connected = false
-      if (!link) return
-      await Promise.race([link.nc.drain().catch(() => {}), Bun.sleep(2000)])
-      await link.nc.close()
-      await opening
-    },
+    ensure: connection.prepare,
+    close: connection.close,
   }
-}
-
-function connectionOptions(url: string, name: string): ConnectionOptions {
-  const { username, password, host } = new URL(url)
-  const login = password
-    ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
-    : username
-      ? { token: decodeURIComponent(username) }
-      : {}
-  return {
-    servers: host,
-    ...login,
-    ...(url.startsWith('tls:') ? { tls: {} } : {}),
-    name,
-    maxReconnectAttempts: -1,
-    waitOnFirstConnect: true,
-    reconnectTimeWait: 500,
-    // two missed pings: a half-open connection is noticed within 20 s
-    pingInterval: 10_000,
-    maxPingOut: 2,
-  }
-}
-
-function isSupported(version: string): boolean {
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map((part) => parseInt(part, 10))
-  return major > 2 || (major === 2 && (minor > 9 || (minor === 9 && patch >= 4)))
 }
 
 async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: number): Promise<void> {

@@ -40,7 +40,7 @@ export async function fetchFooter(
  * Where the footer of a parquet file is, with its trailer, as the last 8 bytes say. Not checked: `start` may
  * be negative.
  */
-export function footerRange(trailer: Uint8Array, fileBytes: number): Range {
+function footerRange(trailer: Uint8Array, fileBytes: number): Range {
   const length = new DataView(trailer.buffer, trailer.byteOffset).getUint32(0, true)
   return { start: fileBytes - TRAILER_BYTES - length, end: fileBytes }
 }

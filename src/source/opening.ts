@@ -4,7 +4,7 @@ import type { Patience } from './patience.ts'
 import { dropped, type Opened } from './reading.ts'
 import { ask, bodyOf, countAttempts } from './request.ts'
 
-export type Opening = {
+type Opening = {
   transport: Transport
   tailBytes: number
   /** The ETag that the file has to have; null: any. */
@@ -17,7 +17,7 @@ export type Opening = {
  * What the first answer tells of a file: its length and ETag, its last bytes, and whether it can be read in
  * ranges.
  */
-export type FirstLook = Opened & { tail: Uint8Array; ranged: boolean }
+type FirstLook = Opened & { tail: Uint8Array; ranged: boolean }
 
 /** Opens a file, by one request where the server knows ranges. */
 export async function openFile(opening: Opening): Promise<FirstLook> {

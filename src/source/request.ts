@@ -66,7 +66,7 @@ export async function* bodyOf(
 }
 
 /** Counts the attempts at one file or range. */
-export type Attempts = {
+type Attempts = {
   /**
    * Waits before the next attempt; throws the error when there is none, or when it is one that would only
    * come again.

@@ -2,19 +2,21 @@ import type { Config } from '../config.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import type { Log } from '../log.ts'
 import type { FromThread, ToThread } from './protocol.ts'
-
-/** A thread that has not stopped so long after it was asked to is left to the end of the process, in milliseconds. */
-const STOP_TIMEOUT_MS = 10_000
+import { STOP_MS, within } from './stop.ts'
 
 type Thread = {
   worker: Worker
-  jobs: Map<number, (outcome: Outcome) => void>
+  /** Ends the promise of the task that runs; without a task it does nothing. */
+  settle: (outcome: Outcome) => void
   stopped: PromiseWithResolvers<void>
 }
 
 export type Pool = {
   /** Runs a task on an idle thread. More tasks than threads is a mistake of the caller. */
   run(task: Task): Promise<Outcome>
+  /** Ends what runs now: each task has its outcome soon after, and its lease is given back. */
+  interrupt(): void
+  /** Waits for what runs, and closes the threads. One that takes too long is left to the end of the process. */
   stop(): Promise<void>
 }
 
@@ -28,7 +30,6 @@ export async function startPool(
   { log, onEvent, onFatal }: { log: Log; onEvent: (event: JobEvent) => void; onFatal: (why: string) => void },
 ): Promise<Pool> {
   const idle: Thread[] = []
-  let nextId = 0
   let stopping = false
 
   const threads = await Promise.all(
@@ -40,7 +41,7 @@ export async function startPool(
   function startThread(number: number): Promise<Thread> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./thread.ts', import.meta.url).href)
-      const thread: Thread = { worker, jobs: new Map(), stopped: Promise.withResolvers() }
+      const thread: Thread = { worker, settle: () => {}, stopped: Promise.withResolvers() }
       const tell = (message: FromThread) => {
         switch (message.kind) {
           case 'ready':
@@ -48,8 +49,8 @@ export async function startPool(
           case 'event':
             return onEvent(message.event)
           case 'outcome':
-            thread.jobs.get(message.id)?.(message.outcome)
-            return void thread.jobs.delete(message.id)
+            idle.push(thread)
+            return thread.settle(message.outcome)
           case 'stopped':
             return thread.stopped.resolve()
           case 'fatal':
@@ -71,20 +72,19 @@ export async function startPool(
     run: (task) => {
       const thread = idle.shift()
       if (!thread) throw new Error('all threads are busy: more tasks were pulled than there are threads')
-      const id = nextId++
-      return new Promise((resolve) => {
-        thread.jobs.set(id, (outcome) => {
-          idle.push(thread)
-          resolve(outcome)
-        })
-        send(thread.worker, { kind: 'run', id, task })
-      })
+      const { promise, resolve } = Promise.withResolvers<Outcome>()
+      thread.settle = resolve
+      send(thread.worker, { kind: 'run', task })
+      return promise
+    },
+    interrupt: () => {
+      for (const thread of threads) send(thread.worker, { kind: 'interrupt' })
     },
     stop: async () => {
       stopping = true
       for (const thread of threads) send(thread.worker, { kind: 'stop' })
       const all = Promise.all(threads.map((thread) => thread.stopped.promise))
-      await Promise.race([all, Bun.sleep(STOP_TIMEOUT_MS)])
+      if (!(await within(STOP_MS.threads, all))) log.warn('a worker thread did not close in time')
     },
   }
 }

@@ -17,11 +17,12 @@ export type Supervisor = {
 
 /**
  * Keeps a worker process alive beside this one, so that a crash of native code in it never takes the API down.
- * `env` sets the size of its native thread pool, which is read before any JavaScript runs.
+ * `env` sets the size of its native thread pool, which is read before any JavaScript runs. `killAfterMs`: what a stop
+ * may take; the kill loses no rows, but a job that ran waits until its lease is over.
  */
 export function superviseWorker(
   entry: string,
-  { drainMs, env, log }: { drainMs: number; env: Environment; log: Log },
+  { killAfterMs, env, log }: { killAfterMs: number; env: Environment; log: Log },
 ): Supervisor {
   let child: Bun.Subprocess | undefined
   let ready = false
@@ -58,7 +59,10 @@ export function superviseWorker(
       clearTimeout(restart)
       if (!child || child.exitCode !== null) return
       child.kill('SIGTERM')
-      const late = setTimeout(() => child?.kill('SIGKILL'), drainMs)
+      const late = setTimeout(() => {
+        log.warn('the worker process did not stop in time; it is killed', { afterMs: killAfterMs })
+        child?.kill('SIGKILL')
+      }, killAfterMs)
       await child.exited
       clearTimeout(late)
     },

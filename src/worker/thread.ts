@@ -11,7 +11,7 @@ process.on('uncaughtException', (error) => post({ kind: 'fatal', message: String
 process.on('unhandledRejection', (error) => post({ kind: 'fatal', message: String(error) }))
 
 let ingest: Ingest | undefined
-const running = new Set<Promise<void>>()
+let running: Promise<void> = Promise.resolve()
 
 self.onmessage = (event: MessageEvent<ToThread>) => {
   const message = event.data
@@ -22,6 +22,8 @@ self.onmessage = (event: MessageEvent<ToThread>) => {
       )
     case 'run':
       return run(message)
+    case 'interrupt':
+      return ingest?.interrupt()
     case 'stop':
       return void stop()
   }
@@ -33,15 +35,13 @@ async function start({ config, thread }: Extract<ToThread, { kind: 'start' }>): 
   post({ kind: 'ready' })
 }
 
-function run({ id, task }: Extract<ToThread, { kind: 'run' }>): void {
+function run({ task }: Extract<ToThread, { kind: 'run' }>): void {
   if (!ingest) throw new Error('a task came before the thread was ready')
-  const done = ingest.run(task).then((outcome) => post({ kind: 'outcome', id, outcome }))
-  running.add(done)
-  void done.finally(() => running.delete(done))
+  running = ingest.run(task).then((outcome) => post({ kind: 'outcome', outcome }))
 }
 
 async function stop(): Promise<void> {
-  await Promise.allSettled(running)
+  await running
   await ingest?.close()
   post({ kind: 'stopped' })
 }

@@ -7,14 +7,14 @@ export type Document = {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, unknown> }
 }
-export type Operation = {
+type Operation = {
   operationId: string
   summary?: string
   parameters?: { name: string; schema: Record<string, unknown> }[]
   requestBody?: { content: Record<string, Content> }
   responses: Record<string, { description: string; headers?: object; content: Record<string, Content> }>
 }
-export type Content = { schema: object; examples?: Record<string, { value: unknown }> }
+type Content = { schema: object; examples?: Record<string, { value: unknown }> }
 
 /** Addresses that the document does not describe: the documentation itself. */
 const UNDESCRIBED = /^\/(docs|favicon\.ico)/

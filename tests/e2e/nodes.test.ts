@@ -147,6 +147,39 @@ test('a stop lets what is running finish, and leaves no process and no file behi
   await service[Symbol.asyncDispose]()
 })
 
+test('a stop that overruns its drain interrupts what runs, gives its lease back, and kills nothing', async () => {
+  const url = await file('longo', 1000)
+  const service = await startService({
+    databaseUrl: database.url,
+    stream: freshStream(),
+    figurasDir: figuras,
+    env: { DRAIN_SECONDS: '1', LEASE_SECONDS: '300' },
+  })
+  // whoever locks the table keeps a job from its end for as long as this test likes
+  await service.load('longo', await file('longo_antes', 10, undefined, 'longo'))
+  const held = await database.sql.reserve()
+  await held`begin`
+  await held`lock table longo in access exclusive mode`
+  const accepted = await service.put('/longo/_bulk', { url })
+  await until('the job waits for the lock', async () => {
+    const [row] = await database.sql`
+      select count(*)::int as waiting from pg_locks where not granted and relation = 'longo'::regclass`
+    return row?.waiting > 0 ? true : undefined
+  })
+  await service.stop()
+  await held`rollback`
+  held.release()
+  const said = service.lines.map((line) => line.message)
+  expect(said).toContain('the time to drain is over; what runs is interrupted and put back')
+  expect(said).toContain('a task is put back')
+  expect(said.filter((message) => message === 'stopped')).toHaveLength(2)
+  expect(said).not.toContain('the worker process did not stop in time; it is killed')
+  const [job] = await database.sql`
+    select lease_until <= now() as free from bulk.job where id = ${String(accepted.body.id)}`
+  expect(job?.free).toBe(true)
+  await service[Symbol.asyncDispose]()
+})
+
 test('a file of some kilobytes that unpacks to 3 GB ends its job at the bound, in bounded memory', async () => {
   writeFigura('bomba')
   const path = join(folder.path, 'bomba.parquet')
@@ -181,8 +214,8 @@ test('a wrong environment stops the start with every wrong variable named', asyn
     expect(said).toContain(`${name}: found`)
 })
 
-async function file(name: string, rows: number, rowGroupRows?: number): Promise<string> {
-  writeFigura(name)
+async function file(name: string, rows: number, rowGroupRows?: number, figura = name): Promise<string> {
+  writeFigura(figura)
   const path = join(folder.path, `${name}.parquet`)
   await writeParquet(path, `select i as id, 'nome ' || i as nome from range(${rows}) t(i)`, { rowGroupRows })
   await bucket.put(`${name}.parquet`, { file: path })

@@ -89,6 +89,10 @@ describe('a file that must not be loaded ends in erro with the table untouched',
     const { differences } = job.error as { differences: { column: string; fix: string }[] }
     expect(differences.map((difference) => difference.column)).toEqual(['nome', 'nota'])
     expect(differences[1]?.fix).toContain('add column "nota" text')
+    await rig.sql`create view vista as select 1::bigint as id`
+    rig.writeFigura('vista', `  id: { type: bigint }`)
+    const view = await rig.send('vista', 'a', `select i as id from range(5) t(i)`)
+    expect(view.error).toMatchObject({ code: 'target_differs', differences: [{ expected: 'a table' }] })
     rig.writeFigura('vizinha', `  id: { type: bigint }`)
     expect(await rig.send('vizinha', 'a', `select i as id from range(5) t(i)`)).toMatchObject({
       status: 'completo',

@@ -1,6 +1,7 @@
 import { parseType } from '../../src/figura/type-names.ts'
 import type { ColumnType } from '../../src/figura/types.ts'
-import { duckLiteral, duckType } from '../../src/ingest/sql.ts'
+import { duckType } from '../../src/ingest/sql.ts'
+import { duckLiteral } from '../../src/quote.ts'
 import type { Sample } from './round-trip.ts'
 
 /** Values at the edges of each type, in the words that DuckDB casts to it. */

@@ -8,6 +8,7 @@ import { openIngest, type Ingest } from '../../src/ingest/ingest.ts'
 import type { JobEvent, Outcome, Task } from '../../src/job.ts'
 import { startCountingProxy } from '../support/counting-proxy.ts'
 import { smallFigura } from '../support/figuras.ts'
+import { until } from '../support/service.ts'
 import { duck, rowsOf, writeParquet } from '../support/parquet.ts'
 import {
   freshBucket,
@@ -153,10 +154,11 @@ test('a stage that PostgreSQL lost in a crash is noticed before the merge, and t
   await sql`truncate bulk.chunk`
   await sql.unsafe(`truncate bulk_stage.j_${job.job.replaceAll('-', '')}_1`)
   const chunk = taskOf(planned, (task) => task.kind === 'chunk')
+  // a message of the lost stage is enough to see it: the job is rung for again at once
+  const anew = await ingest.run(chunk)
+  expect(anew).toEqual({ kind: 'done', release: [{ ...job, ring: 1 }] })
   expect(await ingest.run(chunk)).toEqual({ kind: 'done', release: [] })
-  await sql`update bulk.job set lease_until = now() where id = ${job.job}`
-  expect(await ingest.run(job)).toMatchObject({ kind: 'again' })
-  await finish(await ingest.run(job), [])
+  await finish(await ingest.run(taskOf(anew, () => true)), [])
   expect(await findJob(sql, 'cinco', job.job)).toMatchObject({
     status: 'completo',
     inserted: ROWS,
@@ -176,7 +178,37 @@ test('a job whose tries are used up ends in erro, and says what went wrong the l
     status: 'erro',
     error: { code: 'attempts_exhausted', last_code: 'source_unreachable' },
   })
-  expect((await readJobLog(sql, job.job, 100)).map((line) => line.level)).toEqual(['error'])
+  expect((await readJobLog(sql, job.job, 100)).map((line) => line.level)).toEqual(['info', 'error'])
+}, 120_000)
+
+test('a task that is interrupted is handed back at once, with its lease, and costs no try', async () => {
+  const job = await accept('sete')
+  const planned = await ingest.run(job)
+  const chunk = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 2)
+  const other = await openIngest(config, 1, () => {})
+  // another transaction holds the stage, so that the COPY stands and waits
+  const stage = `bulk_stage.j_${job.job.replaceAll('-', '')}_1`
+  const held = Promise.withResolvers<void>()
+  const holding = sql.begin(async (tx) => {
+    await tx.unsafe(`lock table ${stage} in access exclusive mode`)
+    await held.promise
+  })
+  const running = other.run(chunk)
+  await until('the COPY waits', async () => {
+    const rows = await sql`
+      select 1 from pg_stat_activity where query ilike 'copy bulk_stage%' and wait_event_type = 'Lock'`
+    return rows[0]
+  })
+  other.interrupt()
+  expect(await running).toMatchObject({ kind: 'again', delayMs: 0 })
+  const [row] =
+    await sql`select claims, held_until, done_at from bulk.chunk where job = ${job.job} and no = 2`
+  expect(row).toMatchObject({ claims: 0, heldUntil: null, doneAt: null })
+  held.resolve()
+  await holding
+  await other.close()
+  await finish(planned, [])
+  expect(await findJob(sql, 'sete', job.job)).toMatchObject({ status: 'completo', inserted: ROWS })
 }, 120_000)
 
 async function accept(

@@ -12,9 +12,9 @@ export type Sample = { type: ColumnType; value: string }
 /**
  * The values that PostgreSQL shows otherwise than DuckDB, and the bytes that went in and that it gives back.
  */
-export type Found = { rows: number; differences: unknown[]; sent: Uint8Array; sentBack: Uint8Array }
+type Found = { rows: number; differences: unknown[]; sent: Uint8Array; sentBack: Uint8Array }
 
-export type EncoderOptions = Parameters<typeof createEncoder>[1]
+type EncoderOptions = Parameters<typeof createEncoder>[1]
 
 /**
  * Loads the samples, read `from` DuckDB, into a new table by way of the encoder, and reads them back twice:

@@ -37,7 +37,7 @@ test('the last error of a job is told without paths of the machine and without a
   const memory = new Error(
     'Out of Memory Error: failed (63.9 MiB/64.0 MiB used)\n\nPossible solutions: SET threads=X',
   )
-  expect(exhausted(5, memory).message).toContain('failed (63.9 MiB/64.0 MiB used), expected')
+  expect(exhausted(5, memory).message).toContain('failed (63.9 MiB/64.0 MiB used)", expected')
   const said = { subject: 'https://a.example/b/c.parquet', found: 'no answer', expected: 'one' }
   expect(exhausted(5, new BulkError('source_unreachable', said)).message).toContain(said.subject)
 })

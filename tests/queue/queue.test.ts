@@ -1,21 +1,13 @@
-import { afterEach, describe, expect, test } from 'bun:test'
-import type { Outcome, Task } from '../../src/job.ts'
+import { describe, expect, test } from 'bun:test'
+import type { Task } from '../../src/job.ts'
 import { createLog } from '../../src/log.ts'
 import { consume } from '../../src/queue/consume.ts'
+import { queueState, readDepth } from '../../src/queue/depth.ts'
 import { publishEvent, publishTask } from '../../src/queue/publish.ts'
-import { openQueue, type Queue } from '../../src/queue/stream.ts'
-import { readDepth, startSweep } from '../../src/queue/sweep.ts'
-import { startNats } from '../../scripts/nats.ts'
-import { freshFolder, freshStream, servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
+import { closeAfterEach, closing, connected, count, DONE, doorbell, named, work } from './rig.ts'
 
-const DONE: Outcome = { kind: 'done', release: [] }
-const log = createLog({}, () => {})
-const closing: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
+closeAfterEach()
 
 describe('a task', () => {
   test('is run once, by one of all consumers, and leaves nothing in the queue', async () => {
@@ -27,11 +19,11 @@ describe('a task', () => {
     }
     work(queue, 2, run)
     work(await connected(queue.names.stream), 2, run)
-    const ids = Array.from({ length: 40 }, (_, at) => `job-${at}`)
-    await Promise.all(ids.map((id) => publishTask(queue, doorbell(id))))
+    const ids = Array.from({ length: 40 }, (_, at) => named(`job-${at}`))
+    await Promise.all(ids.map((job) => publishTask(queue, { ...doorbell('any'), job })))
     await until('all are run', async () => (seen.length >= ids.length ? true : undefined))
     expect(seen.sort()).toEqual(ids.sort())
-    await until('the queue is empty', async () => ((await readDepth(queue)) === 0 ? true : undefined))
+    await until('the queue is empty', async () => ((await count(queue)) === 0 ? true : undefined))
   })
 
   test('that is put back comes again after its delay', async () => {
@@ -44,7 +36,22 @@ describe('a task', () => {
     await publishTask(queue, doorbell('again'))
     await publishTask(queue, doorbell('other'))
     await until('it came twice', async () => seen[2])
-    expect(seen).toEqual(['again', 'other', 'again'])
+    expect(seen).toEqual(['again', 'other', 'again'].map(named))
+  })
+
+  test('that is put back for no whole number of milliseconds does not come at once', async () => {
+    const queue = await connected()
+    const seen: string[] = []
+    work(queue, 1, async (task) => {
+      seen.push(task.job)
+      return task.job === named('late') ? { kind: 'again', delayMs: 25_000_000 / 7, reason: 'test' } : DONE
+    })
+    await publishTask(queue, doorbell('late'))
+    for (const name of ['a', 'b', 'c']) {
+      await publishTask(queue, doorbell(name))
+      await until('it is run', async () => (seen.includes(named(name)) ? true : undefined))
+    }
+    expect(seen).toEqual(['late', 'a', 'b', 'c'].map(named))
   })
 
   test('whose run throws is put back, and the consumer goes on', async () => {
@@ -52,18 +59,18 @@ describe('a task', () => {
     const seen: string[] = []
     work(queue, 1, async (task) => {
       seen.push(task.job)
-      if (task.job === 'bad') throw new Error('unforeseen')
+      if (task.job === named('bad')) throw new Error('unforeseen')
       return DONE
     })
     await publishTask(queue, doorbell('bad'))
     await publishTask(queue, doorbell('good'))
-    await until('the good one is run', async () => (seen.includes('good') ? true : undefined))
-    expect(seen).toEqual(['bad', 'good'])
+    await until('the good one is run', async () => (seen.includes(named('good')) ? true : undefined))
+    expect(seen).toEqual(['bad', 'good'].map(named))
   })
 
   test('releases the tasks that its outcome names', async () => {
     const queue = await connected()
-    const chunk: Task = { kind: 'chunk', figura: 'f', job: 'j', ring: 0, stage: 1, chunk: 7 }
+    const chunk: Task = { kind: 'chunk', figura: 'f', job: named('j'), ring: 0, stage: 1, chunk: 7 }
     const seen: Task[] = []
     work(queue, 1, async (task) => {
       seen.push(task)
@@ -92,17 +99,57 @@ describe('a task', () => {
     })
     await until('the short one is run', async () => ran[1])
     release.resolve()
-    expect(ran).toEqual(['busy long', 'idle short'])
+    expect(ran).toEqual([`busy ${named('long')}`, `idle ${named('short')}`])
   })
 
   test('is rung for once, however often the same ring is published; the next ring comes through', async () => {
     const queue = await connected()
     await publishTask(queue, doorbell('twice'))
     await publishTask(queue, doorbell('twice'))
-    expect(await readDepth(queue)).toBe(1)
+    expect(await count(queue)).toBe(1)
     await publishTask(queue, { ...doorbell('twice'), ring: 1 })
-    expect(await readDepth(queue)).toBe(2)
+    expect(await count(queue)).toBe(2)
   })
+})
+
+test('a message that is no task is dropped, and its content is not logged', async () => {
+  const lines: string[] = []
+  const queue = await connected()
+  const seen: string[] = []
+  const run = async (task: Task) => {
+    seen.push(task.job)
+    return DONE
+  }
+  const consumption = consume(queue, { slots: 1, run, log: createLog({}, (line) => lines.push(line)) })
+  closing.push(consumption.stop)
+  const foreign = JSON.stringify({ ...doorbell('j'), job: 'secret' })
+  await queue.link()?.js.publish(queue.names.task(doorbell('j')), foreign)
+  await publishTask(queue, doorbell('good'))
+  await until('the queue is empty', async () => ((await count(queue)) === 0 ? true : undefined))
+  expect(seen).toEqual([named('good')])
+  const told = lines.filter((line) => line.includes('is no task'))
+  expect(told).toHaveLength(1)
+  expect(JSON.parse(told[0] ?? '')).toMatchObject({
+    subject: queue.names.task(doorbell('j')),
+    bytes: foreign.length,
+  })
+  expect(lines.join()).not.toContain('secret')
+})
+
+test('the state of the queue tells what waits and what is in work', async () => {
+  const queue = await connected()
+  for (const name of ['a', 'b', 'c']) await publishTask(queue, doorbell(name))
+  expect(await queueState(queue)).toBe('ok, 3 waiting, 0 in work')
+  const release = Promise.withResolvers<void>()
+  work(queue, 2, async () => {
+    await release.promise
+    return DONE
+  })
+  await until('two are in work', async () => ((await readDepth(queue)).working === 2 ? true : undefined))
+  expect(await queueState(queue)).toBe('ok, 1 waiting, 2 in work')
+  release.resolve()
+  await queue.close()
+  expect(await queueState(queue)).toStartWith('not connected')
 })
 
 test('operators find the subjects of tasks by figura, and the history of events', async () => {
@@ -134,89 +181,5 @@ test('a stream that was deleted is made anew, and work goes on', async () => {
   await queue.link()?.jsm.streams.delete(queue.names.stream)
   await until('it is rung for', async () => publishTask(queue, doorbell('after')).catch(() => undefined))
   await until('it is run', async () => seen[0])
-  expect(seen).toEqual(['after'])
+  expect(seen).toEqual([named('after')])
 })
-
-test('a server that lost its store comes back, and the sweeper rings for every job that stood in it', async () => {
-  using folder = freshFolder()
-  let nats = await startNats({ dir: `${folder.path}/a` })
-  const queue = await connected(freshStream(), nats.url)
-  await publishTask(queue, doorbell('lost'))
-  await nats.kill()
-  await until('the loss is seen', async () => (queue.link() ? undefined : true))
-  nats = await startNats({ dir: `${folder.path}/b`, port: nats.port })
-  closing.push(() => nats.stop())
-
-  const seen: Task[] = []
-  work(queue, 1, async (task) => {
-    seen.push(task)
-    return DONE
-  })
-  const stalled = [{ id: 'lost', figura: 'f', ring: 1 }]
-  const sweep = startSweep(queue, {
-    everyMs: 3_600_000,
-    leaseMs: 1000,
-    take: async () => stalled.splice(0),
-    log,
-  })
-  closing.push(sweep.stop)
-  await until('it is run', async () => seen[0])
-  expect(seen).toEqual([{ ...doorbell('lost'), ring: 1 }])
-})
-
-test('a server that refuses the password is tried again, at the start and later, until it takes it', async () => {
-  using folder = freshFolder()
-  const start = (token: string, port?: number) => startNats({ dir: folder.path, port, token })
-  let nats = await start('other')
-  const lines: string[] = []
-  const open = {
-    stream: freshStream(),
-    name: 'test',
-    ackWaitMs: 30_000,
-    log: createLog({}, (line) => lines.push(line)),
-  }
-  const queue = openQueue({ url: nats.url.replace('//', '//token@'), ...open })
-  closing.push(() => queue.close())
-  const refused = () => lines.filter((line) => line.includes('cannot connect to NATS; trying again')).length
-  for (const times of [1, 2]) {
-    await until('it is refused', async () => (refused() >= times ? true : undefined))
-    await nats.kill()
-    nats = await start('token', nats.port)
-    await until('it is connected', async () => queue.link())
-    if (times === 2) break
-    await nats.kill()
-    nats = await start('other', nats.port)
-  }
-  expect(await publishTask(queue, doorbell('j'))).toBe(true)
-  await nats.stop()
-})
-
-test('after an outage jobs are rung for however far ahead their next ring lies', async () => {
-  const queue = await connected()
-  const asked: number[] = []
-  const take = async ({ overdueMs }: { overdueMs: number }) => {
-    asked.push(overdueMs)
-    return []
-  }
-  const sweep = startSweep(queue, { everyMs: 3_600_000, leaseMs: 1000, take, log })
-  closing.push(sweep.stop)
-  await queue.link()?.nc.reconnect()
-  const ten = 10 * 60 * 1000
-  await until('all are asked for', async () => asked.find((overdueMs) => overdueMs <= -ten))
-})
-
-function doorbell(job: string): Extract<Task, { kind: 'job' }> {
-  return { kind: 'job', figura: 'f', job, ring: 0 }
-}
-
-async function connected(stream = freshStream(), url = servers.natsUrl): Promise<Queue> {
-  const queue = openQueue({ url, stream, name: 'test', ackWaitMs: 30_000, log })
-  closing.push(() => queue.close())
-  await until('NATS is connected', async () => queue.link())
-  return queue
-}
-
-function work(queue: Queue, slots: number, run: (task: Task) => Promise<Outcome>): void {
-  const consumption = consume(queue, { slots, run, log })
-  closing.push(consumption.stop)
-}

@@ -121,8 +121,12 @@ describe('jsonToParquet', () => {
   test('tells the fields that the figura lacks, and those that no record has', async () => {
     using folder = freshFolder()
     const columns = [column('id', 'bigint'), column('nome', 'text')]
-    const { converted } = await convert(folder.path, '[{"id":1,"obs":"a"},{"id":2,"nota":3}]', columns)
+    const json = '[{"id":1,"obs":"a"},{"id":2,"nota":3}]'
+    const { converted, parquet } = await convert(folder.path, json, columns)
     expect(converted).toMatchObject({ rows: 2, unknown: ['nota', 'obs'], absent: ['nome'] })
+    // a column of nulls would empty what the table has there
+    const names = await query(`select name from parquet_schema('${parquet}') where name <> 'duckdb_schema'`)
+    expect(names).toEqual([{ name: 'id' }])
   })
 
   test('refuses a list without a required field, an empty one, and what is no list of records', async () => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { BulkError } from '../../src/errors.ts'
 import { openSource, type OpenOptions, type Range, type SourceFile } from '../../src/source/source.ts'
 
-export type Asked = { method: string; url: string; range: string; ifMatch: string; encoding: string }
+type Asked = { method: string; url: string; range: string; ifMatch: string; encoding: string }
 
 /** Answers a request in another way than an honest server; `honest` goes on with that one. Counted from 1. */
 export type Lie = (request: Asked & { number: number }, response: ServerResponse, honest: () => void) => void

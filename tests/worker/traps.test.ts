@@ -66,49 +66,64 @@ describe('the native thread pool', () => {
   })
 })
 
-test('threads that are stopped while they read a large file stop cleanly, 3 times of 3', async () => {
-  await using database = await freshDatabase()
-  using folder = freshFolder()
-  const bucket = await freshBucket()
-  const file = join(folder.path, 'grande.parquet')
-  await writeParquet(file, `select i as id, repeat('x', 50) || i as nome from range(400000) t(i)`)
-  await bucket.put('grande.parquet', { file })
-  const sql = openPostgres(database.url, { max: 1, name: 'test' })
-  for (let round = 0; round < 3; round++) {
-    const name = `parada_${round}`
-    await saveContract(sql, { hash: name, figura: { ...smallFigura(name), sources: [bucket.url('')] } })
-    const workDir = join(folder.path, name)
-    mkdirSync(workDir)
-    const config = readConfig({
-      DATABASE_URL: database.url,
-      NATS_URL: servers.natsUrl,
-      S3_ENDPOINT: servers.s3.endpoint,
-      S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
-      S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
-      ALLOW_LOOPBACK_SOURCES: 'true',
-      WORK_DIR: workDir,
-      CHUNK_ROWS: '10000000',
-      CHUNK_MB: '4096',
-    })
-    const fatal: string[] = []
-    const log = createLog({}, () => {})
-    const pool = await startPool(config, { log, onEvent: () => {}, onFatal: (why) => void fatal.push(why) })
-    const jobs = [Bun.randomUUIDv7(), Bun.randomUUIDv7()]
-    const job = { figura: name, contract: name, url: bucket.url('grande.parquet'), sha256: null }
-    for (const id of jobs) await insertJob(sql, { id, ...job })
-    const outcomes = jobs.map((job) => pool.run({ kind: 'job', figura: name, job, ring: 0 }))
-    await until('a COPY runs', async () => {
-      const [row] = await sql`
+const stops = [
+  { how: 'waited for', interrupted: false },
+  { how: 'interrupted', interrupted: true },
+]
+
+test.each(stops)(
+  'threads whose large file is $how when they stop, stop cleanly, 3 times of 3',
+  async (stop) => {
+    await using database = await freshDatabase()
+    using folder = freshFolder()
+    const bucket = await freshBucket()
+    const file = join(folder.path, 'grande.parquet')
+    await writeParquet(file, `select i as id, repeat('x', 50) || i as nome from range(400000) t(i)`)
+    await bucket.put('grande.parquet', { file })
+    const sql = openPostgres(database.url, { max: 1, name: 'test' })
+    for (let round = 0; round < 3; round++) {
+      const name = `parada_${round}`
+      await saveContract(sql, { hash: name, figura: { ...smallFigura(name), sources: [bucket.url('')] } })
+      const workDir = join(folder.path, name)
+      mkdirSync(workDir)
+      const config = readConfig({
+        DATABASE_URL: database.url,
+        NATS_URL: servers.natsUrl,
+        S3_ENDPOINT: servers.s3.endpoint,
+        S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
+        S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
+        ALLOW_LOOPBACK_SOURCES: 'true',
+        WORK_DIR: workDir,
+        CHUNK_ROWS: '10000000',
+        CHUNK_MB: '4096',
+      })
+      const fatal: string[] = []
+      const log = createLog({}, () => {})
+      const pool = await startPool(config, { log, onEvent: () => {}, onFatal: (why) => void fatal.push(why) })
+      const jobs = [Bun.randomUUIDv7(), Bun.randomUUIDv7()]
+      const job = { figura: name, contract: name, url: bucket.url('grande.parquet'), sha256: null }
+      for (const id of jobs) await insertJob(sql, { id, ...job })
+      const outcomes = jobs.map((job) => pool.run({ kind: 'job', figura: name, job, ring: 0 }))
+      await until('a COPY runs', async () => {
+        const [row] = await sql`
         select count(*)::int as copies from pg_stat_activity
         where query ilike 'copy bulk_stage%' and state = 'active'`
-      return row?.copies > 0 ? true : undefined
-    })
-    await pool.stop()
-    expect((await Promise.all(outcomes)).map((outcome) => outcome.kind)).toEqual(['done', 'done'])
-    expect(fatal).toEqual([])
-  }
-  await sql.end()
-}, 120_000)
+        return row?.copies > 0 ? true : undefined
+      })
+      if (stop.interrupted) pool.interrupt()
+      await pool.stop()
+      const kinds = (await Promise.all(outcomes)).map((outcome) => outcome.kind)
+      if (stop.interrupted) expect(kinds).toContain('again')
+      else expect(kinds).toEqual(['done', 'done'])
+      expect(fatal).toEqual([])
+      const [held] = await sql`
+      select count(*)::int as jobs from bulk.job where lease_until > now() and status = 'processando'`
+      expect(held?.jobs).toBe(0)
+    }
+    await sql.end()
+  },
+  120_000,
+)
 
 test('the statement of a process that is killed is ended by PostgreSQL, and is not committed', async () => {
   await using database = await freshDatabase()

@@ -1,0 +1,41 @@
+import { expect, test } from 'bun:test'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
+import { freshFolder } from '../support/servers.ts'
+
+test('a worker has a folder of its own, named after its node and its process', () => {
+  using folder = freshFolder()
+  const [first, second] = [makeOwnFolder(folder.path, 'node/ä.1'), makeOwnFolder(folder.path, 'node-2')]
+  expect(basename(first)).toMatch(new RegExp(`^worker-node___1-${process.pid}-[0-9a-f]{8}$`))
+  expect(basename(second)).toStartWith(`worker-node-2-${process.pid}-`)
+  expect(existsSync(first) && existsSync(second)).toBe(true)
+})
+
+test('what a process of the same node left is cleared away, what belongs to another node is not', async () => {
+  using folder = freshFolder()
+  const gone = Bun.spawn(['true'])
+  await gone.exited
+  const of = (node: string, pid: number) => join(folder.path, `worker-${node}-${pid}-0123abcd`)
+  const left = [of('node', gone.pid), of('node', process.pid)]
+  const kept = [
+    of('node', process.ppid),
+    of('other', gone.pid),
+    of('other', process.pid),
+    of('node-2', gone.pid),
+  ]
+  for (const path of [...left, ...kept]) mkdirSync(path)
+  const own = makeOwnFolder(folder.path, 'node')
+  expect(left.filter((path) => existsSync(path))).toEqual([])
+  expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
+})
+
+test('a place where nothing can be written is refused, and the variable is named', () => {
+  using folder = freshFolder()
+  const file = join(folder.path, 'file')
+  writeFileSync(file, '')
+  for (const path of [file, join(file, 'below')]) {
+    expect(() => requireWorkDir(path)).toThrow(`WORK_DIR: found ${path}, where nothing can be written`)
+    expect(() => makeOwnFolder(path, 'node')).toThrow('WORK_DIR: found')
+  }
+})
