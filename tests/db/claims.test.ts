@@ -3,7 +3,7 @@ import { findJob, insertJob, listJobs, saveContract, takeStalled } from '../../s
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { claimChunk, claimJob, releaseLease, renewLease, type Chunk } from '../../src/db/claims.ts'
 import { completeJob, failJob, hasEarlier, nextWaiting, setPhase } from '../../src/db/ends.ts'
-import { markDone, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
+import { forgetStage, markDone, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
 import { smallFigura } from '../support/figuras.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
@@ -234,6 +234,24 @@ describe('jobs of one figura', () => {
     expect(await list({ status: 'processando' })).toEqual([ids[1] ?? ''])
     expect(await list({ before: ids[2] ?? '', limit: 1 })).toEqual([ids[1] ?? ''])
   })
+})
+
+test('a stage that is forgotten leaves no progress and no time behind, and its job is rung for anew', async () => {
+  const { id } = await planned('esquecido', 2)
+  await mark(id, 0)
+  await setPhase(sql, { job: id, stage: 1 }, 'merge')
+  expect(await forgetStage(sql, { job: id, stage: 1 })).toBe(1)
+  expect(await findJob(sql, 'esquecido', id)).toMatchObject({
+    stage: null,
+    chunksDone: 0,
+    rowsDone: 0,
+    ring: 1,
+  })
+  expect(await forgetStage(sql, { job: id, stage: 1 })).toBeUndefined()
+  await claimJob(sql, id, LIMITS)
+  const plan = { bytes: 1, rows: 0, rowGroups: 0, etag: null, planMs: 1, chunks: [] }
+  expect(await sql.begin((tx) => recordPlan(tx, { job: id, attempt: 2 }, plan))).toBe(true)
+  expect((await findJob(sql, 'esquecido', id))?.stageMs).toBeNull()
 })
 
 test('a job that stands still is taken by one sweeper of many, and not again before its time', async () => {

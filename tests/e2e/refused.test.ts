@@ -68,6 +68,13 @@ describe('a file that must not be loaded ends in erro with the table untouched',
     expect(next).toMatchObject({ status: 'completo', stats: { updated: 5 } })
   })
 
+  test('a repeated key of any length, which is shown by its beginning', async () => {
+    rig.writeFigura('longa', '  id: { type: text }')
+    const { error } = await rig.send('longa', 'a', `select repeat('k', 2000) as id from range(2) t(i)`)
+    expect(error).toMatchObject({ code: 'key_repeated', examples: [{ key: { id: 'k'.repeat(100) } }] })
+    expect((error as { detail: string }).detail.length).toBeLessThan(400)
+  })
+
   test('a file that is not parquet, one that is not there, and one with another SHA-256', async () => {
     rig.writeFigura('formato', column)
     const { bucket, service } = rig

@@ -75,7 +75,7 @@ export const TYPES: Record<string, { duck: string; edges: string[]; random: fc.A
       "'-infinity'",
       "'1969-12-31'",
       "'0001-01-01'",
-      "'4713-01-01 (BC)'",
+      "'4714-11-24 (BC)'",
       "'0044-03-15 (BC)'",
       "'9999-12-31'",
     ],
