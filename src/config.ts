@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 
-export type Role = 'api' | 'worker' | 'all'
+type Role = 'api' | 'worker' | 'all'
 
 export type S3Config = {
   /** Absent for AWS itself. */

@@ -21,6 +21,11 @@ export function createLog(fields: Record<string, unknown>, write: (line: string)
   }
 }
 
+/** What an error says; whatever else was thrown, as text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** An error as fields of a log line: name, code and message; the stack too, unless the error is one of ours. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { error: String(error) }

@@ -5,7 +5,7 @@ import { readConfig, workerEnvironment, type Config } from './config.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { openFiguras } from './figura/load.ts'
-import { createLog, errorFields } from './log.ts'
+import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
 import { publishEvent, publishTask } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
@@ -30,7 +30,7 @@ try {
   const service = start()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(service, signal))
 } catch (error) {
-  log.error(error instanceof Error ? error.message : String(error))
+  log.error(messageOf(error))
   process.exit(1)
 }
 

@@ -4,7 +4,7 @@ import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './
 import { takeStalled } from './db/jobs.ts'
 import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
-import { createLog, errorFields } from './log.ts'
+import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
 import { publishEvent } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
@@ -41,7 +41,7 @@ try {
   running = await start()
   process.send?.('ready')
 } catch (error) {
-  log.error(error instanceof Error ? error.message : String(error))
+  log.error(messageOf(error))
   process.exit(1)
 }
 

@@ -6,7 +6,7 @@ import type { Sql, Transaction } from './postgres.ts'
 export type ClaimedJob = Job & { definition: Figura }
 
 /** What became of the wish to work on a job. `held`: somebody else does, for so long at the most. */
-export type JobClaim =
+type JobClaim =
   | { kind: 'claimed'; job: ClaimedJob }
   | { kind: 'exhausted'; job: ClaimedJob }
   | { kind: 'held'; forMs: number }
@@ -52,7 +52,7 @@ export async function claimJob(
  */
 export type Chunk = { no: number; kind: 'rows' | 'keys' | 'digest'; rowStart: number; rowEnd: number }
 
-export type ChunkClaim =
+type ChunkClaim =
   | { kind: 'claimed'; job: ClaimedJob; chunk: Chunk; claims: number }
   | { kind: 'held'; forMs: number }
   | { kind: 'lost'; job: ClaimedJob }

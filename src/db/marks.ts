@@ -2,7 +2,7 @@ import type { Chunk } from './claims.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
 /** The facts of a file and the cut that was made of it. */
-export type Planned = {
+type Planned = {
   bytes: number
   rows: number
   rowGroups: number
@@ -88,7 +88,7 @@ export async function markDone(
 }
 
 /** The marks of a stage: how many there are, how many are set, and the rows that they stand for. */
-export type Marks = { total: number; done: number; rows: number }
+type Marks = { total: number; done: number; rows: number }
 
 /** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {

@@ -1,3 +1,4 @@
+import { messageOf } from '../log.ts'
 import {
   type Document,
   isAlias,
@@ -63,7 +64,7 @@ export function readYaml(text: string): YamlText | { faults: Fault[] } {
     }
   } catch (error) {
     // aliases that multiply beyond MAX_ALIASES
-    const said = error instanceof Error ? error.message : String(error)
+    const said = messageOf(error)
     return {
       faults: [
         { line: 1, column: 1, found: `YAML that cannot be unfolded (${said})`, expected: 'plain data' },

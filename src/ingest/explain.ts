@@ -1,3 +1,4 @@
+import { messageOf } from '../log.ts'
 import { isTransient, sqlState } from '../db/postgres.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
@@ -144,7 +145,7 @@ function unexplained(error: unknown, chunk: { rowStart: number; rowEnd: number }
   const where = error instanceof Error && 'where' in error ? String(error.where) : ''
   const place = /line (\d+)(?:, column ([^\n:]+))?/.exec(where)
   const row = place ? chunk.rowStart + Number(place[1]) : undefined
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return new BulkError(
     'value_refused',
     {

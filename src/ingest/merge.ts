@@ -8,8 +8,7 @@ import type { Column } from '../figura/types.ts'
 import { JobLost } from './lease.ts'
 import { countedMergeSql, dropStageSql, mergeSql, stageName } from './sql-postgres.ts'
 
-export type Merged =
-  { kind: 'merged'; stats: MergeStats } | { kind: 'stage_lost'; found: number; expected: number }
+type Merged = { kind: 'merged'; stats: MergeStats } | { kind: 'stage_lost'; found: number; expected: number }
 
 /**
  * Merges a whole stage into its table, writes the statistics and ends the job, all in one transaction: readers see

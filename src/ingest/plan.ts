@@ -10,7 +10,7 @@ import { columnRangesSql, describeSql, rowGroupsSql, schemaSql } from './sql-duc
 export type FileShape = { columns: FileColumn[]; rowGroups: { rows: number; bytes: number }[]; rows: number }
 
 /** The cut of a file into chunks, and how each column is read. */
-export type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
+type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
 
 /** Reads the footer of the local file; none of its data needs to be there. */
 export async function readShape(duckdb: Duckdb, path: string): Promise<FileShape> {

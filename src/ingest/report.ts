@@ -4,7 +4,7 @@ import type { Phase } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
 
 /** Facts of a line: how long it took in milliseconds, and whatever else is worth keeping (never a secret). */
-export type Facts = { ms?: number } & Record<string, unknown>
+type Facts = { ms?: number } & Record<string, unknown>
 
 /** A job's own log, kept in PostgreSQL beside its status; each line goes to the service's log too. */
 export type JobLog = {

@@ -3,7 +3,7 @@ import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
 import { failJob, nextWaiting } from '../db/ends.ts'
 import { BulkError, type Problem } from '../errors.ts'
 import type { Outcome, Task } from '../job.ts'
-import { errorFields } from '../log.ts'
+import { errorFields, messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
@@ -14,7 +14,7 @@ const RETRY_MIN_MS = 1000
 const RETRY_MAX_MS = 60_000
 
 /** What an error means for a job. */
-export type Verdict =
+type Verdict =
   | { kind: 'drop' }
   | { kind: 'hand back' }
   | { kind: 'fail'; error: BulkError }
@@ -75,7 +75,7 @@ export async function settle(
       return {
         kind: 'again',
         delayMs: verdict.delayMs,
-        reason: error instanceof Error ? error.message : String(error),
+        reason: messageOf(error),
       }
     case 'fail':
       try {
@@ -135,12 +135,12 @@ export function exhausted(tries: number, last?: unknown): BulkError {
 /** DuckDB's advice and the paths of this machine are the operator's: the service's own log has them. */
 function shown(error: unknown): string {
   if (error instanceof BulkError) return error.finding
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return (message.split('\n')[0] ?? '').replace(/(^|[\s'"(=])\/[^\s'")]+/g, '$1…')
 }
 
 function tableRefused(error: unknown): BulkError {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return new BulkError(
     'table_refused',
     {

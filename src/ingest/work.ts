@@ -1,7 +1,7 @@
 import type { ClaimedJob, Fence } from '../db/claims.ts'
 import { isTransient } from '../db/postgres.ts'
 import type { Outcome, Task } from '../job.ts'
-import { errorFields } from '../log.ts'
+import { errorFields, messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import { withLease } from './lease.ts'
 import { openJobLog, type JobLog } from './report.ts'
@@ -51,7 +51,7 @@ export async function tryClaim<T>(
   try {
     return await claim()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     if (!isTransient(error)) log.error('a task cannot be claimed', { ...task, ...errorFields(error) })
     return {
       kind: 'unclaimed',

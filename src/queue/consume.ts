@@ -9,7 +9,7 @@ import type { Queue } from './stream.ts'
 /** How long one request for a message stands at the server, in milliseconds. */
 const PULL_EXPIRES_MS = 30_000
 
-export type Consumption = {
+type Consumption = {
   /** Pulls nothing more, and waits for what is running. */
   stop(): Promise<void>
 }

@@ -1,7 +1,7 @@
 import type { Queue } from './stream.ts'
 
 /** Tasks that wait for a worker, and tasks that one works on. */
-export type Depth = { waiting: number; working: number }
+type Depth = { waiting: number; working: number }
 
 /** How long /readyz waits for a word of NATS, in milliseconds: a probe gives up after a second or a few. */
 const STATE_TIMEOUT_MS = 800

@@ -21,7 +21,7 @@ export async function publishTask(queue: Queue, task: Task): Promise<boolean> {
 }
 
 /** How many rings the broker has stored and how many it has not; `why` is the first reason. */
-export type Rung = { sent: number; failed: number; why?: string }
+type Rung = { sent: number; failed: number; why?: string }
 
 /** Rings for all of these tasks. Never throws: one that is refused does not hold back the others. */
 export async function publishTasks(queue: Queue, tasks: Task[]): Promise<Rung> {

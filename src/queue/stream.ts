@@ -43,7 +43,7 @@ export type Queue = {
 }
 
 /** `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out. */
-export type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
+type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
 
 /** Opens the queue in the background and keeps it open for ever. */
 export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): Queue {

@@ -5,7 +5,7 @@ import { publishTasks } from './publish.ts'
 import type { Queue } from './stream.ts'
 
 /** A job whose doorbell may be lost. */
-export type Stalled = { id: string; figura: string; ring: number }
+type Stalled = { id: string; figura: string; ring: number }
 
 /** Jobs taken and rung for at a time; of those that are due, the next sweep takes the next ones. */
 const SWEEP_LIMIT = 1000

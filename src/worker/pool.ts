@@ -11,7 +11,7 @@ type Thread = {
   stopped: PromiseWithResolvers<void>
 }
 
-export type Pool = {
+type Pool = {
   /** Runs a task on an idle thread. More tasks than threads is a mistake of the caller. */
   run(task: Task): Promise<Outcome>
   /** Ends what runs now: each task has its outcome soon after, and its lease is given back. */
