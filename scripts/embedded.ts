@@ -13,17 +13,29 @@ type EmbeddedOptions = {
   ports?: { postgres?: number; nats?: number; bucket?: number }
   /** true: what was committed survives a power cut. */
   persistent: boolean
+  /** Settings of PostgreSQL beside ours, or in place of them. */
+  postgresSettings?: Record<string, string>
 }
 
 /**
  * Starts PostgreSQL, NATS and an S3 endpoint side by side, on 127.0.0.1 only. When one of them does not start, those
  * that did are stopped again before the error is thrown.
  */
-export async function startEmbedded({ dir, ports = {}, persistent }: EmbeddedOptions): Promise<Embedded> {
+export async function startEmbedded({
+  dir,
+  ports = {},
+  persistent,
+  postgresSettings,
+}: EmbeddedOptions): Promise<Embedded> {
   mkdirSync(dir, { recursive: true })
   chmodSync(dir, 0o711) // PostgreSQL may run as another user, and has to pass through
   const started = await Promise.allSettled([
-    startPostgres({ dir: join(dir, 'postgres'), port: ports.postgres, durable: persistent }),
+    startPostgres({
+      dir: join(dir, 'postgres'),
+      port: ports.postgres,
+      durable: persistent,
+      settings: postgresSettings,
+    }),
     startNats({ dir: join(dir, 'nats'), port: ports.nats }),
     startBucket({ dir: join(dir, 'bucket'), port: ports.bucket }),
   ])

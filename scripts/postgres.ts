@@ -24,6 +24,8 @@ type PostgresOptions = {
   durable: boolean
   /** Folder of another build, 15 or later, with its bin/; absent: the one of the package. */
   native?: string
+  /** Settings of the server beside ours, or in place of them. */
+  settings?: Record<string, string>
 }
 
 /**
@@ -36,6 +38,7 @@ export async function startPostgres({
   port,
   durable,
   native: other,
+  settings: given = {},
 }: PostgresOptions): Promise<Postgres> {
   const home = resolve(dir)
   mkdirSync(home, { recursive: true })
@@ -48,7 +51,7 @@ export async function startPostgres({
   const onPort = port ?? (await freePort())
   const logFile = join(home, 'postgres.log')
   const child = startChild({
-    command: [join(native, 'bin/postgres'), '-D', data, ...settings(onPort, durable)],
+    command: [join(native, 'bin/postgres'), '-D', data, ...settings({ port: onPort, durable, given })],
     signal: 'INT', // the "fast" shutdown: what runs is rolled back, nothing is waited for
     user: account,
     logFile,
@@ -149,7 +152,15 @@ function passwordFile(data: string): string {
   return `${data}.password`
 }
 
-function settings(port: number, durable: boolean): string[] {
+function settings({
+  port,
+  durable,
+  given,
+}: {
+  port: number
+  durable: boolean
+  given: Record<string, string>
+}): string[] {
   const values = {
     port,
     listen_addresses: '127.0.0.1',
@@ -159,6 +170,7 @@ function settings(port: number, durable: boolean): string[] {
     shared_buffers: '256MB',
     max_wal_size: '4GB',
     ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...given,
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }

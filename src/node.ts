@@ -1,9 +1,10 @@
-// The worker process: its threads, the loops that pull tasks for them, and the sweeper. Started by main.ts.
+// The worker process: its threads, the loops that pull tasks for them, and the sweepers. Started by main.ts.
 import { rmSync } from 'node:fs'
 import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './config.ts'
 import { takeStalled } from './db/jobs.ts'
 import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
+import { startOrphanSweep } from './ingest/orphans.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
 import { publishEvent } from './queue/publish.ts'
@@ -24,6 +25,7 @@ type Running = {
   pool: Awaited<ReturnType<typeof startPool>>
   consumption: ReturnType<typeof consume>
   sweep: ReturnType<typeof startSweep>
+  orphans: ReturnType<typeof startOrphanSweep>
 }
 
 let log = createLog({ role: 'worker', pid: process.pid })
@@ -79,7 +81,8 @@ async function start(): Promise<Running> {
     take: (options) => takeStalled(sql, options),
     log,
   })
-  return { config, sql, queue, pool, consumption, sweep }
+  const orphans = startOrphanSweep(sql, { everyMs: config.bounds.sweepMs, log })
+  return { config, sql, queue, pool, consumption, sweep, orphans }
 }
 
 /** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
@@ -90,7 +93,7 @@ async function stop(why: string): Promise<void> {
     log.info('stopped while starting', { why })
     process.exit(0)
   }
-  const { config, sql, queue, pool, consumption, sweep } = running
+  const { config, sql, queue, pool, consumption, sweep, orphans } = running
   const { drainMs } = config.bounds
   log.info('draining', { why })
   const drained = consumption.stop()
@@ -100,7 +103,7 @@ async function stop(why: string): Promise<void> {
     if (!(await within(STOP_MS.interrupt, drained)))
       log.warn('a task could not be interrupted; its lease has to run out')
   }
-  await Promise.all([pool.stop(), within(STOP_MS.threads, sweep.stop())])
+  await Promise.all([pool.stop(), within(STOP_MS.threads, Promise.all([sweep.stop(), orphans.stop()]))])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')
   process.exit(0)

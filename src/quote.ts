@@ -5,6 +5,12 @@ export function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`
 }
 
+/** A text as a literal of PostgreSQL, for the few statements that take no parameters. */
+export function quoteLiteral(text: string): string {
+  if (/[\\\0]/.test(text)) throw new Error(`A text with a backslash or a NUL is not written as a literal: ${text}`)
+  return `'${text.replaceAll("'", "''")}'`
+}
+
 /** A text as a literal of DuckDB, in which a backslash is a plain character. */
 export function duckLiteral(text: string): string {
   if (!text.includes('\0')) return `'${text.replaceAll("'", "''")}'`

@@ -14,8 +14,8 @@ type JobClaim =
 
 /**
  * Claims a job, and counts the attempt before a byte of its file is parsed. Who claims owns the job until the lease
- * runs out. A job that only waits for its turn costs no attempt, nor does one whose chunks stand in a long queue: its
- * chunks count their own claims.
+ * runs out. A job that only waits for its turn costs no attempt, nor does one whose chunks stand in a long queue (its
+ * chunks count their own claims), nor one whose merge is decided and only has to be finished.
  */
 export async function claimJob(
   sql: Sql,
@@ -25,18 +25,19 @@ export async function claimJob(
   const [job] = await sql<ClaimedJob[]>`
     update bulk.job set
       status = 'processando',
-      attempts = attempts + case when phase in ('wait', 'stage') then 0 else 1 end,
+      attempts = attempts + case when phase in ('wait', 'stage') or decision is not null then 0 else 1 end,
       phase = coalesce(phase, 'plan'),
       started_at = coalesce(started_at, clock_timestamp()),
       ${leased(sql, limits.leaseMs)}
     where id = ${id} and status in ('enfileirado', 'processando') and lease_until <= now()
-      and (attempts < ${limits.attempts} or phase in ('wait', 'stage'))
+      and (attempts < ${limits.attempts} or phase in ('wait', 'stage') or decision is not null)
     returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (job) return { kind: 'claimed', job }
   const [found] = await sql<(ClaimedJob & { heldMs: number; exhausted: boolean })[]>`
     select job.*, c.definition, extract(epoch from lease_until - now())::float8 * 1000 as held_ms,
-      attempts >= ${limits.attempts} and coalesce(phase, 'plan') not in ('wait', 'stage') as exhausted
+      attempts >= ${limits.attempts} and coalesce(phase, 'plan') not in ('wait', 'stage') and decision is null
+        as exhausted
     from bulk.job join bulk.contract c on c.hash = job.contract
     where id = ${id} and status in ('enfileirado', 'processando')
   `

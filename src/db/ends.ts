@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts'
 import { fenced, type Fence } from './claims.ts'
+import type { MergeFence } from './parts.ts'
 import { storable, type Sql, type Transaction } from './postgres.ts'
 
 /** True when an earlier job of the figura is still alive, so that this one has to wait for its turn. */
@@ -16,19 +17,13 @@ export async function hasEarlier(
   return row?.waits ?? false
 }
 
-/** Says what the job is doing now. `wait` gives the lease back, and costs no doorbell for ten minutes. */
-export async function setPhase(
-  sql: Sql,
-  fence: { job: string; stage: number },
-  phase: 'wait' | 'merge',
-): Promise<boolean> {
+/** Lets the job wait for its turn: gives the lease back, and costs no doorbell for ten minutes. */
+export async function waitForTurn(sql: Sql, fence: { job: string; stage: number }): Promise<boolean> {
   const { count } = await sql`
     update bulk.job set
-      phase = ${phase},
-      stage_ms = coalesce(stage_ms, extract(epoch from clock_timestamp() - staging_at) * 1000),
-      lease_until = case when ${phase === 'wait'} then now() else lease_until end,
-      ring_at = case when ${phase === 'wait'} then now() + interval '10 minutes' else ring_at end
-    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+      phase = 'wait', lease_until = now(), ring_at = now() + interval '10 minutes',
+      stage_ms = coalesce(stage_ms, extract(epoch from clock_timestamp() - staging_at) * 1000)
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   return count === 1
 }
@@ -68,7 +63,7 @@ export async function completeJob(
       status = 'completo', phase = null, finished_at = clock_timestamp(),
       read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
       merge_ms = ${stats.mergeMs}
-    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   if (count !== 1) return false
   await tx`delete from bulk.chunk where job = ${fence.job}`
@@ -76,13 +71,53 @@ export async function completeJob(
   return true
 }
 
-/** Ends the job in `erro`. False: it had ended before, or belongs to somebody else by now. */
+/**
+ * Decides that the parts of a merge count: from here on the job can only end well. False: somebody else has taken
+ * the merge over, or the job ended, and the parts must be rolled back.
+ */
+export async function decideMerge(
+  sql: Sql,
+  fence: MergeFence,
+  { xids, stats }: { xids: string[]; stats: MergeStats },
+): Promise<boolean> {
+  const { count } = await sql`
+    update bulk.job set
+      decision = ${xids},
+      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
+      merge_ms = ${stats.mergeMs}
+    where id = ${fence.job} and stage = ${fence.stage} and merge_try = ${fence.mergeTry}
+      and status = 'processando' and decision is null
+  `
+  return count === 1
+}
+
+/** Takes a decision back, since parts of it are gone that were never committed. */
+export async function reopenMerge(sql: Sql, fence: MergeFence): Promise<void> {
+  await sql`
+    update bulk.job set decision = null, merge_try = merge_try + 1
+    where id = ${fence.job} and merge_try = ${fence.mergeTry} and status = 'processando'
+  `
+}
+
+/** Ends a job whose decided parts are all committed. False: somebody else has done so. */
+export async function completeDecided(tx: Transaction, fence: MergeFence): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set status = 'completo', phase = null, finished_at = clock_timestamp()
+    where id = ${fence.job} and merge_try = ${fence.mergeTry} and status = 'processando' and decision is not null
+  `
+  if (count !== 1) return false
+  await tx`delete from bulk.chunk where job = ${fence.job}`
+  await wakeNext(tx, fence.job)
+  return true
+}
+
+/** Ends the job in `erro`. False: it had ended before, belongs to somebody else by now, or is decided to end well. */
 export async function failJob(tx: Transaction, fence: Fence, problem: Problem): Promise<boolean> {
   const error = tx.json(storable(problem))
   const { count } = await tx`
     update bulk.job set
       status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error}
-    where id = ${fence.job} and status in ('enfileirado', 'processando') and ${fenced(tx, fence)}
+    where id = ${fence.job} and status in ('enfileirado', 'processando') and decision is null and ${fenced(tx, fence)}
   `
   if (count !== 1) return false
   await tx`delete from bulk.chunk where job = ${fence.job}`

@@ -20,6 +20,9 @@ export type Job = {
   attempts: number
   ring: number
   stage: number | null
+  mergeTry: number
+  /** Transaction ids of a merge's parts that are to be committed; null as long as nothing is decided. */
+  decision: string[] | null
   bytes: number | null
   rows: number | null
   rowGroups: number | null

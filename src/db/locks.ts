@@ -9,6 +9,22 @@ export async function lockForMerge(tx: Transaction, table: Figura['table']): Pro
   await tx`select pg_advisory_xact_lock(hashtextextended(${tableName({ table })}, 0))`
 }
 
+/**
+ * What a transaction that merges may take: memory for each hash table or sort (PostgreSQL allows a hash table twice
+ * as much), unless the server gives more by itself; and time to wait for each lock that others hold (0: any).
+ */
+export async function limitMerge(
+  tx: Transaction,
+  { workMemBytes, lockMs }: { workMemBytes: number; lockMs: number },
+): Promise<void> {
+  const wantedKb = Math.floor(workMemBytes / 1024)
+  await tx`
+    select
+      set_config('lock_timeout', ${`${lockMs}ms`}, true),
+      set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, ${wantedKb})::text || 'kB', true)
+  `
+}
+
 /** Lets one transaction at a time make tables: `if not exists` alone would let one of two that start together fail. */
 export async function lockForCreation(tx: Transaction): Promise<void> {
   await tx`select pg_advisory_xact_lock(hashtext('bulk.target'))`

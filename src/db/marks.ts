@@ -128,7 +128,7 @@ export async function forgetStage(
     update bulk.job set
       stage = null, phase = 'plan', chunks_done = 0, checks_done = 0, rows_done = 0,
       ring = ring + 1, lease_until = now()
-    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando'
+    where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
     returning ring
   `
   return row?.ring

@@ -43,10 +43,35 @@ export async function hasSchema(sql: Sql | Transaction, schema: string): Promise
   return row?.found ?? false
 }
 
-/** The server's version as one number, such as 150018 or 180004. */
-export async function serverVersion(sql: Sql): Promise<number> {
-  const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`
-  return row?.version ?? 0
+/** What decides how a stage is merged. */
+export type MergeFacts = {
+  /** The server's version as one number, such as 150018 or 180004. */
+  version: number
+  /** False: the server counts nothing, so a MERGE has to be asked what it inserted. */
+  trackCounts: boolean
+  /** Transactions that may still be prepared; 0 where max_prepared_transactions is 0, as it is by default. */
+  preparedFree: number
+  /** Blocks of the stage; 0 when it is not there. */
+  stageBlocks: number
+}
+
+/** Looks up what decides how a stage is merged; `stage` is its quoted name. */
+export async function readMergeFacts(sql: Sql, stage: string): Promise<MergeFacts> {
+  const [row] = await sql<MergeFacts[]>`
+    select
+      current_setting('server_version_num')::int as version,
+      current_setting('track_counts')::bool as track_counts,
+      current_setting('max_prepared_transactions')::int - (select count(*) from pg_prepared_xacts)::int as prepared_free,
+      coalesce(pg_relation_size(to_regclass(${stage})) / current_setting('block_size')::int, 0)::int as stage_blocks
+  `
+  if (!row) throw new Error('PostgreSQL did not answer what its settings are')
+  return row
+}
+
+/** True when a table has no row that this transaction sees. `target`: its quoted name. */
+export async function isEmpty(tx: Transaction, target: string): Promise<boolean> {
+  const [row] = await tx.unsafe<{ empty: boolean }[]>(`select not exists (select from ${target}) as empty`)
+  return row?.empty ?? false
 }
 
 /** Rows that this transaction has inserted into a table so far, its partitions included. */

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres } from '../db/postgres.ts'
 import { claimChunk, claimJob, type ClaimedJob } from '../db/claims.ts'
-import { hasEarlier, setPhase } from '../db/ends.ts'
+import { hasEarlier, waitForTurn } from '../db/ends.ts'
 import { forgetStage, readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import { openFile } from './file.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { mergeStage } from './merge.ts'
+import { finishMerge } from './merge-parts.ts'
 import { planFile } from './plan.ts'
 import type { JobLog } from './report.ts'
 import { exhausted, nextTurn, settle } from './settle.ts'
@@ -33,7 +34,11 @@ export async function openIngest(
   tell: (event: JobEvent) => void,
 ): Promise<Ingest> {
   const log = createLog({ node: config.node, thread })
-  const sql = openPostgres(config.databaseUrl, { max: 3, name: `bulk ${config.node}/${thread}` })
+  const sql = openPostgres(config.databaseUrl, {
+    // COPY, the heartbeat, the records; a merge in parts has no COPY beside it
+    max: 2 + config.bounds.mergeConnections,
+    name: `bulk ${config.node}/${thread}`,
+  })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
   const stop = new AbortController()
   const context: Context = { config, thread, sql, duckdb, log, tell, interrupted: stop.signal }
@@ -137,6 +142,7 @@ async function mergeAfterChunk(
 /** What a claimed job needs next, as its row and its marks tell. */
 async function advance(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   if (job.stage === null) return plan(job, context, { report, signal })
+  if (job.decision) return finish(job, { stage: job.stage, xids: job.decision }, context, report)
   const marks = await readMarks(context.sql, job.id, job.stage)
   const expected = job.chunksTotal + job.checksTotal
   if (marks.total !== expected)
@@ -208,19 +214,35 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
 /** Merges in the order of acceptance: a job with an earlier one alive waits staged, without a thread. */
 async function merge(job: ClaimedJob, stage: number, context: Context, report: JobLog): Promise<Outcome> {
   const { sql } = context
-  const fence = { job: job.id, stage }
   if (await hasEarlier(sql, job)) {
+    const fence = { job: job.id, stage }
     report.info('wait', 'an earlier job of the figura has to merge first')
-    if (!(await setPhase(sql, fence, 'wait'))) throw new JobLost('the job ended')
+    if (!(await waitForTurn(sql, fence))) throw new JobLost('the job ended')
     // asked once more: the earlier one may have ended before it could see that this one waits
     if (await hasEarlier(sql, job)) return done()
   }
-  if (!(await setPhase(sql, fence, 'merge'))) throw new JobLost('the job ended')
   job.phase = 'merge'
-  const merged = await mergeStage(sql, job, stage)
+  const merged = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report })
   if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report, merged)
   const { mergeMs, ...stats } = merged.stats
-  report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats })
+  report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats, connections: merged.parts })
+  return completed(job, context)
+}
+
+/** A merge that was decided before its holder fell silent can only be finished. */
+async function finish(
+  job: ClaimedJob,
+  { stage, xids }: { stage: number; xids: string[] },
+  context: Context,
+  report: JobLog,
+): Promise<Outcome> {
+  const fence = { job: job.id, stage, mergeTry: job.mergeTry }
+  if (!(await finishMerge(context.sql, fence, xids, report))) return merge(job, stage, context, report)
+  report.info('merge', 'the merge that was decided is finished', { connections: xids.length })
+  return completed(job, context)
+}
+
+async function completed(job: ClaimedJob, context: Context): Promise<Outcome> {
   context.tell({ figura: job.figura, job: job.id, status: 'completo' })
   // the job is done; if the next one cannot be looked up now, the sweeper rings for it in 10 s
   return { kind: 'done', release: await nextTurn(context, job.figura).catch(() => []) }

@@ -1,58 +1,90 @@
-import { lockForMerge } from '../db/locks.ts'
-import { insertedInTransaction, serverVersion, stageColumns } from '../db/targets.ts'
-import type { Sql, Transaction } from '../db/postgres.ts'
+import type { Bounds } from '../config.ts'
 import type { ClaimedJob } from '../db/claims.ts'
-import { completeJob, type MergeStats } from '../db/ends.ts'
-import { readMarks } from '../db/marks.ts'
-import type { Column } from '../figura/types.ts'
+import { completeJob } from '../db/ends.ts'
+import { limitMerge, lockForMerge } from '../db/locks.ts'
+import { beginMerge, partsBefore, rollbackPart } from '../db/parts.ts'
+import type { Sql } from '../db/postgres.ts'
+import { isEmpty, readMergeFacts, type MergeFacts } from '../db/targets.ts'
 import { JobLost } from './lease.ts'
-import { countedMergeSql, dropStageSql, mergeSql, stageName } from './sql-postgres.ts'
-
-type Merged = { kind: 'merged'; stats: MergeStats } | { kind: 'stage_lost'; found: number; expected: number }
+import { mergeInParts } from './merge-parts.ts'
+import { mergeRows, stageLost, statsOf, type Merged, type MergePlan } from './merge-rows.ts'
+import type { JobLog } from './report.ts'
+import { dropStageSql, stageName, stageSliceSql, targetName } from './sql-postgres.ts'
 
 /**
- * Merges a whole stage into its table, writes the statistics and ends the job, all in one transaction: readers see
- * all of it or nothing, and a job cannot be merged twice. The lock on the table comes first, so that two figuras
- * with one table never merge at the same time (MERGE answers 23505 where two sessions insert the same key).
+ * Merges a whole stage into its table, writes the statistics and ends the job, so that readers see all of it or
+ * nothing, and a job cannot be merged twice. A large stage is merged over several connections; if that fails for any
+ * reason, or cannot be done, in one transaction.
  * @throws JobLost when the job is no longer ours; PostgreSQL's own errors
  */
-export async function mergeStage(sql: Sql, job: ClaimedJob, stage: number): Promise<Merged> {
+export async function mergeStage(
+  sql: Sql,
+  { job, stage }: { job: ClaimedJob; stage: number },
+  { bounds, report }: { bounds: Bounds; report: JobLog },
+): Promise<Merged> {
   const started = performance.now()
-  const counting = (await serverVersion(sql)) >= 170000 ? countByMerge : countByStatistics
+  const fence = await beginMerge(sql, { job: job.id, stage })
+  if (!fence) throw new JobLost('the job ended, or its merge is decided')
+  for (const name of fence.mergeTry > 1 ? await partsBefore(sql, fence) : []) await rollbackPart(sql, name)
+
+  const plan = planMerge(await readMergeFacts(sql, stageName(job.id, stage)), job, { stage, bounds })
+  if (plan.slices.length > 1) {
+    const merged = await mergeInParts(sql, { job, fence, plan, started }, { bounds, report })
+    if (merged) return merged
+    if (!(await beginMerge(sql, { job: job.id, stage }))) throw new JobLost('the job ended')
+  }
+  return mergeAlone(sql, { job, stage, counting: plan.counting, started }, bounds)
+}
+
+/** Decides how a stage is merged: pure, so that it can be tested as data. */
+export function planMerge(
+  facts: MergeFacts,
+  job: { id: string; rows: number | null },
+  { stage, bounds }: { stage: number; bounds: Pick<Bounds, 'mergeConnections' | 'mergePartRows'> },
+): MergePlan {
+  const wanted = Math.min(bounds.mergeConnections, Math.floor((job.rows ?? 0) / bounds.mergePartRows))
+  const parts = Math.max(1, wanted <= facts.preparedFree ? Math.min(wanted, facts.stageBlocks) : 1)
+  const name = stageName(job.id, stage)
+  const cut = (part: number) => Math.floor((facts.stageBlocks * part) / parts)
+  const slices = Array.from({ length: parts }, (_, part) =>
+    // the last slice ends where no block is: the stage may have grown since it was measured
+    stageSliceSql(name, { from: cut(part), to: part === parts - 1 ? BLOCKS_MAX : cut(part + 1) }),
+  )
+  return {
+    slices: parts > 1 ? slices : [name],
+    counting: facts.trackCounts || facts.version < 170000 ? 'statistics' : 'returning',
+  }
+}
+
+/** The number of a block that PostgreSQL never gives out. */
+const BLOCKS_MAX = 2 ** 32 - 1
+
+/**
+ * Everything in one transaction. The lock on the table comes first, so that two figuras with one table never merge at
+ * the same time (MERGE answers 23505 where two sessions insert the same key).
+ */
+async function mergeAlone(
+  sql: Sql,
+  {
+    job,
+    stage,
+    counting,
+    started,
+  }: { job: ClaimedJob; stage: number; counting: MergePlan['counting']; started: number },
+  bounds: Bounds,
+): Promise<Merged> {
   // postgres.js sends COMMIT as a message of its own: sent along with the MERGE it would be carried out even if this
   // process is dead by then
   return sql.begin(async (tx): Promise<Merged> => {
+    await limitMerge(tx, { workMemBytes: bounds.mergeWorkMemBytes, lockMs: 0 })
     await lockForMerge(tx, job.definition.table)
-    const marks = await readMarks(tx, job.id, stage)
-    const whole = marks.total > 0 && marks.done === marks.total && marks.rows === job.rows
-    if (!whole) return { kind: 'stage_lost', found: marks.rows, expected: job.rows ?? 0 }
-    const names = await stageColumns(tx, stageName(job.id, stage))
-    const columns = job.definition.columns.filter((column) => names.includes(column.name))
-    const { inserted, updated } = await counting(tx, job, columns, stage)
-    const stats = {
-      read: marks.rows,
-      inserted,
-      updated,
-      unchanged: marks.rows - inserted - updated,
-      mergeMs: Math.round(performance.now() - started),
-    }
+    const lost = await stageLost(tx, job, stage)
+    if (lost) return lost
+    const empty = await isEmpty(tx, targetName(job.definition))
+    const counts = await mergeRows(tx, { job, stage, rows: stageName(job.id, stage), empty, counting })
+    const stats = statsOf(job, counts, started)
     if (!(await completeJob(tx, { job: job.id, stage }, stats))) throw new JobLost()
     await tx.unsafe(dropStageSql(stageName(job.id, stage)))
-    return { kind: 'merged', stats }
+    return { kind: 'merged', stats, parts: 1 }
   })
-}
-
-async function countByMerge(tx: Transaction, job: ClaimedJob, columns: Column[], stage: number) {
-  const [counts] = await tx.unsafe<{ inserted: number; updated: number }[]>(
-    countedMergeSql(job.definition, stageName(job.id, stage), columns),
-  )
-  return counts ?? { inserted: 0, updated: 0 }
-}
-
-/** PostgreSQL 15 and 16 have no MERGE … RETURNING; the transaction's own statistics tell what was inserted. */
-async function countByStatistics(tx: Transaction, job: ClaimedJob, columns: Column[], stage: number) {
-  const before = await insertedInTransaction(tx, job.definition.table)
-  const { count } = await tx.unsafe(mergeSql(job.definition, stageName(job.id, stage), columns))
-  const inserted = (await insertedInTransaction(tx, job.definition.table)) - before
-  return { inserted, updated: count - inserted }
 }

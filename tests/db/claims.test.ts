@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { findJob, insertJob, listJobs, saveContract, takeStalled } from '../../src/db/jobs.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { claimChunk, claimJob, releaseLease, renewLease, type Chunk } from '../../src/db/claims.ts'
-import { completeJob, failJob, hasEarlier, nextWaiting, setPhase } from '../../src/db/ends.ts'
+import { completeJob, failJob, hasEarlier, nextWaiting, waitForTurn } from '../../src/db/ends.ts'
+import { beginMerge } from '../../src/db/parts.ts'
 import { forgetStage, markDone, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
 import { smallFigura } from '../support/figuras.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
@@ -173,7 +174,7 @@ describe('jobs of one figura', () => {
     expect(await hasEarlier(sql, first)).toBe(false)
     expect(await hasEarlier(sql, second)).toBe(true)
     expect(await hasEarlier(sql, { ...second, figura: 'outra' })).toBe(false)
-    await setPhase(sql, { job: second.id, stage: 1 }, 'wait')
+    await waitForTurn(sql, { job: second.id, stage: 1 })
     expect(await nextWaiting(sql, 'ordem')).toBeUndefined()
     await sql.begin((tx) => failJob(tx, { job: first.id, stage: 1 }, PROBLEM))
     expect(await hasEarlier(sql, second)).toBe(false)
@@ -190,7 +191,7 @@ describe('jobs of one figura', () => {
         await planned('vez', 1),
         await planned('vez', 1),
       ]
-      for (const { id } of [second, third]) await setPhase(sql, { job: id, stage: 1 }, 'wait')
+      for (const { id } of [second, third]) await waitForTurn(sql, { job: id, stage: 1 })
       await end(first.id)
       const taken = await takeStalled(sql, { overdueMs: -20_000, nextMs: 600_000, limit: 100 })
       const ids = taken.map((job) => job.id)
@@ -202,7 +203,7 @@ describe('jobs of one figura', () => {
 
   test('that wait for their turn lose no attempt by it', async () => {
     const { id } = await planned('espera', 1)
-    await setPhase(sql, { job: id, stage: 1 }, 'wait')
+    await waitForTurn(sql, { job: id, stage: 1 })
     expect(await attempt(id)).toBe(1)
   })
 
@@ -239,7 +240,7 @@ describe('jobs of one figura', () => {
 test('a stage that is forgotten leaves no progress and no time behind, and its job is rung for anew', async () => {
   const { id } = await planned('esquecido', 2)
   await mark(id, 0)
-  await setPhase(sql, { job: id, stage: 1 }, 'merge')
+  await beginMerge(sql, { job: id, stage: 1 })
   expect(await forgetStage(sql, { job: id, stage: 1 })).toBe(1)
   expect(await findJob(sql, 'esquecido', id)).toMatchObject({
     stage: null,
