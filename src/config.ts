@@ -103,9 +103,13 @@ function boundsOf(read: ReturnType<typeof reader>) {
     bodyBytes: 64 * 1024,
     /** Connections of the API. One PUT is one statement of about a millisecond. */
     apiConnections: read.integer('API_CONNECTIONS', 10, 1, 1000),
-    /** Rows of one chunk of a file, at the most, and its bytes uncompressed as the footer states them. */
+    /**
+     * Rows of one chunk of a file, at the most, and its bytes uncompressed as the footer states them; a row group that
+     * is larger by itself makes chunks of up to four times as many. What a chunk takes of memory and disk does not
+     * depend on it: its rows come in pieces.
+     */
     chunkRows: read.integer('CHUNK_ROWS', 500_000, 2048, 100_000_000),
-    chunkBytes: read.integer('CHUNK_MB', 32, 1, 4096) * MiB,
+    chunkBytes: read.integer('CHUNK_MB', 128, 1, 4096) * MiB,
     /**
      * Bytes that one chunk may become on its way to PostgreSQL. The footer does not tell: 36 kB of parquet, 1 MB by
      * its footer, became 20 GB of repeated texts. An honest chunk of 500,000 rows and 1,000 columns stays below 8
@@ -117,6 +121,13 @@ function boundsOf(read: ReturnType<typeof reader>) {
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */
     tailBytes: 256 * 1024,
     footerBytes: 64 * MiB,
+    /**
+     * Bytes of a chunk that are fetched together, as they stand in the file; a row group is never divided. A thread
+     * has two pieces on its disk: one is read while the next is fetched.
+     */
+    pieceBytes: 8 * MiB,
+    /** Footers that a thread remembers, of the files that it has chunks of; each with the tail that it came in. */
+    openedBytes: 16 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
     /**

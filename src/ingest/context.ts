@@ -3,6 +3,7 @@ import type { Duckdb } from '../db/duckdb.ts'
 import type { Sql } from '../db/postgres.ts'
 import type { JobEvent } from '../job.ts'
 import type { Log } from '../log.ts'
+import type { OpenedFiles } from './opened.ts'
 
 /**
  * What a thread works with: one DuckDB, and three connections (COPY, the heartbeat, the records), for its whole
@@ -13,6 +14,8 @@ export type Context = {
   thread: number
   sql: Sql
   duckdb: Duckdb
+  /** The files that the thread opened last. */
+  opened: OpenedFiles
   log: Log
   /** Aborted when the thread has to stop without waiting for its task. */
   interrupted: AbortSignal

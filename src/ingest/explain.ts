@@ -3,6 +3,7 @@ import { isTransient, sqlState } from '../db/postgres.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import { typeName } from '../figura/type-names.ts'
+import type { OpenFile } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { quote } from '../quote.ts'
 import { refusedValuesSql } from './sql-duckdb.ts'
@@ -12,13 +13,9 @@ import { refusedValuesSql } from './sql-duckdb.ts'
  * twice on the way; only when it (or a cast of DuckDB) refuses is the chunk asked which values those are, and in
  * which rows. Errors that are not about values come back as they are.
  */
-export async function explainRefusal(
-  error: unknown,
-  duckdb: Duckdb,
-  chunk: { path: string; columns: FittedColumn[]; rowStart: number; rowEnd: number },
-): Promise<unknown> {
+export async function explainRefusal(error: unknown, duckdb: Duckdb, chunk: Chunk): Promise<unknown> {
   if (!isAboutValues(error)) return error
-  const refusals = chunk.columns.flatMap((column) =>
+  const refusals = chunk.file.columns.flatMap((column) =>
     refusalsOf(column).map((refusal) => ({ ...refusal, column: column.column })),
   )
   const found = await countRefused(duckdb, chunk, refusals).catch(() => [])
@@ -26,6 +23,9 @@ export async function explainRefusal(
   if (first) return refused(first, found)
   return unexplained(error, chunk)
 }
+
+/** `signal` ends the fetching of the chunk, whose rows are read once more. */
+type Chunk = { file: OpenFile; rowStart: number; rowEnd: number; signal: AbortSignal }
 
 type Refusal = { predicate: string; found: string; expected: string }
 
@@ -103,21 +103,24 @@ type Refused = Refusal & { column: FittedColumn['column']; count: number; firstR
 
 async function countRefused(
   duckdb: Duckdb,
-  chunk: { path: string; rowStart: number; rowEnd: number },
+  { file, rowStart, rowEnd, signal }: Chunk,
   refusals: (Refusal & { column: FittedColumn['column'] })[],
 ): Promise<Refused[]> {
   if (refusals.length === 0) return []
   const predicates = refusals.map((refusal) => refusal.predicate)
-  const [row] = await duckdb.query<Record<string, bigint | null>>(
-    refusedValuesSql(chunk.path, { ...chunk, refusals: predicates }),
-  )
-  return refusals
-    .map((refusal, at) => ({
-      ...refusal,
-      count: Number(row?.[`count${at}`] ?? 0),
-      firstRow: Number(row?.[`first${at}`] ?? 0) + 1,
-    }))
-    .filter((refusal) => refusal.count > 0)
+  const found = refusals.map((refusal) => ({ ...refusal, count: 0, firstRow: 0 }))
+  const columns = file.columns.map(({ fileColumn }) => fileColumn)
+  await using pieces = file.pieces({ rowStart, rowEnd, columns }, signal)
+  for await (const rows of pieces.each()) {
+    const [row] = await duckdb.query<Record<string, bigint | null>>(
+      refusedValuesSql(rows.path, { ...rows, refusals: predicates }),
+    )
+    for (const [at, refusal] of found.entries()) {
+      if (refusal.count === 0) refusal.firstRow = Number(row?.[`first${at}`] ?? 0) + 1
+      refusal.count += Number(row?.[`count${at}`] ?? 0)
+    }
+  }
+  return found.filter((refusal) => refusal.count > 0)
 }
 
 function refused(first: Refused, all: Refused[]): BulkError {

@@ -1,83 +1,139 @@
 import { join } from 'node:path'
-import type { Duckdb } from '../db/duckdb.ts'
 import type { ClaimedJob } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
 import { publicUrl } from '../job.ts'
+import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
 import type { FittedColumn } from './fit.ts'
-import { chunkRanges, fitOrRefuse, readShape, type FileShape } from './plan.ts'
+import type { Opened } from './opened.ts'
+import { cutPieces, type Wanted } from './pieces.ts'
+import { fitOrRefuse } from './plan.ts'
+import { readShape, type FileShape } from './shape.ts'
 
-/**
- * A job's file, open: its footer is read, and a sparse local copy stands where DuckDB can read it. Disposing of it
- * deletes the copy.
- */
+/** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
 export type OpenFile = AsyncDisposable & {
   source: SourceFile
-  path: string
   shape: FileShape
   columns: FittedColumn[]
-  /** Sees to it that the bytes of some columns of some rows stand in the local copy. `columns`: names in the file. */
-  fetch(rows: { rowStart: number; rowEnd: number; columns: string[] }, signal: AbortSignal): Promise<void>
+  /** Begins to fetch some rows of some columns. Dispose of the pieces, whether they were read or not. */
+  pieces(wanted: Wanted, signal: AbortSignal): Pieces
 }
 
 /**
- * Opens the file of a job by its footer alone. When the job was planned before, it must still be the same file.
- * @param name of the local copy, one for each piece of work
+ * Rows as they arrive, each piece in a local file that DuckDB can read: a file as long as the source, with the footer
+ * and the bytes of these rows in it. The next piece is fetched while one is read; then that one is deleted.
+ */
+export type Pieces = AsyncDisposable & {
+  /** Resolves when the first piece is there. */
+  ready(): Promise<void>
+  each(): AsyncGenerator<LocalRows, void, void>
+}
+
+/** Rows from `rowStart` to `rowEnd` (exclusive) of the local file at `path`. */
+export type LocalRows = { path: string; rowStart: number; rowEnd: number }
+
+/**
+ * Opens the file of a job by its footer alone. When the job was planned before, it must still be the same file, and a
+ * thread that has opened it for this plan already asks nobody again.
+ * @param name of the local copies, one for each piece of work
+ * @param planned false: this is the look by which the file is planned
  * @throws BulkError of the source, `file_too_large`, `file_not_parquet`, `file_corrupt`, `schema_differs`
  */
 export async function openFile(
   job: ClaimedJob,
-  { name }: { name: string },
-  { config, duckdb }: Context,
+  { name, stage, planned }: { name: string; stage: number; planned: boolean },
+  context: Context,
   signal: AbortSignal,
 ): Promise<OpenFile> {
-  const { bounds, s3, allowLoopback } = config
+  const { bounds, s3, allowLoopback, workDir } = context.config
   // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
   checkSource(job.url, job.definition.sources, allowLoopback)
+  const path = join(workDir, name)
+  const known = planned ? context.opened.find({ job: job.id, stage, etag: job.etag }) : undefined
+  if (known) {
+    const local = isWhole(known.source)
+      ? await createLocalFile({ file: known.source, path: `${path}.parquet` })
+      : undefined
+    return asOpenFile(known, { path, local, pieceBytes: bounds.pieceBytes })
+  }
   const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: job.etag, signal }
   const source = await openSource(job.url, options)
   refuseSize(source, job, bounds.fileBytes)
-  const path = join(config.workDir, `${name}.parquet`)
-  const local = await createLocalFile({ file: source, path })
+  const local = await createLocalFile({ file: source, path: `${path}.parquet` })
   try {
-    await fetchFooter(source, local, { footerBytes: bounds.footerBytes, signal })
-    const shape = await asCorrupt(source, () => readShape(duckdb, path))
-    const columns = fitOrRefuse(job.definition, shape.columns)
-    return {
-      source,
-      path,
-      shape,
-      columns,
-      fetch: fetcher({ duckdb, local, shape }),
-      [Symbol.asyncDispose]: local.dispose,
-    }
+    const opened = await readFooter(job, { source, local }, context, signal)
+    context.opened.keep({ job: job.id, stage, etag: source.etag }, opened)
+    if (isWhole(source)) return asOpenFile(opened, { path, local, pieceBytes: bounds.pieceBytes })
+    await local.dispose()
+    return asOpenFile(opened, { path, pieceBytes: bounds.pieceBytes })
   } catch (error) {
     await local.dispose()
     throw error
   }
 }
 
-function fetcher({
-  duckdb,
-  local,
-  shape,
-}: {
-  duckdb: Duckdb
-  local: LocalFile
-  shape: FileShape
-}): OpenFile['fetch'] {
-  return async (rows, signal) => {
-    const ranges = await chunkRanges(duckdb, local.path, { shape, ...rows })
-    const inFile = ranges.map(({ start, end }) => ({ start, end: Math.min(end, local.bytes) }))
-    await local.fill(
-      inFile.filter(({ start, end }) => start >= 0 && start < end),
-      signal,
+/** Whether the file comes at once: a small one with the first request, and any where the server has no ranges. */
+function isWhole({ tailStart, ranged }: SourceFile): boolean {
+  return tailStart === 0 || !ranged
+}
+
+async function readFooter(
+  job: ClaimedJob,
+  { source, local }: { source: SourceFile; local: LocalFile },
+  { config, duckdb }: Context,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
+  const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
+  const columns = fitOrRefuse(job.definition, shape.columns)
+  const footer = { start: range.start, bytes: await local.take(range, signal) }
+  return { source, footer, shape, places, columns }
+}
+
+function asOpenFile(
+  { source, footer, shape, places, columns }: Opened,
+  { path, local, pieceBytes }: { path: string; local?: LocalFile; pieceBytes: number },
+): OpenFile {
+  let fetched = 0
+  function pieces(wanted: Wanted, signal: AbortSignal): Pieces {
+    if (local) return inOne(local, { wanted, signal })
+    const cut = cutPieces({ shape, places, fileBytes: source.bytes }, wanted, pieceBytes)
+    const no = fetched++
+    const ahead = fetchAhead(
+      { file: source, held: footer, pieces: cut.map(({ ranges }) => ranges) },
+      { path: (piece) => `${path}-${no}-${piece}.parquet`, signal },
     )
+    return inTurn(ahead, cut)
   }
+  return { source, shape, columns, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
+}
+
+function inTurn(ahead: Ahead, cut: { rowStart: number; rowEnd: number }[]): Pieces {
+  async function* each(): AsyncGenerator<LocalRows, void, void> {
+    for (const { rowStart, rowEnd } of cut) {
+      const path = await ahead.next()
+      if (path !== undefined) yield { path, rowStart, rowEnd }
+    }
+  }
+  return { ready: ahead.ready, each, [Symbol.asyncDispose]: ahead[Symbol.asyncDispose] }
+}
+
+/** All rows from one local file, which outlives them. */
+function inOne(local: LocalFile, { wanted, signal }: { wanted: Wanted; signal: AbortSignal }): Pieces {
+  const { rowStart, rowEnd } = wanted
+  const ready = async () => {
+    // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- a file is filled, not an array
+    if (rowStart < rowEnd) await local.fill([{ start: 0, end: local.bytes }], signal)
+  }
+  async function* each(): AsyncGenerator<LocalRows, void, void> {
+    await ready()
+    if (rowStart < rowEnd) yield { path: local.path, rowStart, rowEnd }
+  }
+  return { ready, each, [Symbol.asyncDispose]: async () => {} }
 }
 
 function refuseSize(source: SourceFile, job: ClaimedJob, maxBytes: number): void {

@@ -11,6 +11,7 @@ import { openFile } from './file.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { mergeStage } from './merge.ts'
 import { finishMerge } from './merge-parts.ts'
+import { keepOpened } from './opened.ts'
 import { planFile } from './plan.ts'
 import type { JobLog } from './report.ts'
 import { exhausted, nextTurn, settle } from './settle.ts'
@@ -41,7 +42,8 @@ export async function openIngest(
   })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
   const stop = new AbortController()
-  const context: Context = { config, thread, sql, duckdb, log, tell, interrupted: stop.signal }
+  const opened = keepOpened(config.bounds.openedBytes)
+  const context: Context = { config, thread, sql, duckdb, opened, log, tell, interrupted: stop.signal }
   return {
     run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
     interrupt: () => {
@@ -111,7 +113,7 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         if (claims > config.bounds.attempts) throw exhausted(claims - 1)
         // a thread of this process that lost the chunk may still have its copy open, so each claim has its own
         const name = `${job.id}-${stage}-${chunk.no}-${claims}`
-        await using file = await openFile(job, { name }, context, signal)
+        await using file = await openFile(job, { name, stage, planned: true }, context, signal)
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
         return marked.last
           ? mergeAfterChunk(job, stage, context, report)
@@ -164,7 +166,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const started = performance.now()
   await ensureTarget(sql, job.definition)
   const stage = job.attempts
-  await using file = await openFile(job, { name: `${job.id}-${stage}` }, context, signal)
+  await using file = await openFile(job, { name: `${job.id}-${stage}`, stage, planned: false }, context, signal)
   const { chunks, columns } = planFile(file.shape, {
     figura: job.definition,
     sha256: job.sha256,

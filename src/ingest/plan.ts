@@ -1,40 +1,12 @@
 import type { Bounds } from '../config.ts'
-import type { Duckdb } from '../db/duckdb.ts'
 import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
 import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'
-import { columnRangesSql, describeSql, rowGroupsSql, schemaSql } from './sql-duckdb.ts'
-
-/** What the footer of a parquet file says. Sizes in bytes, uncompressed as the footer states them. */
-export type FileShape = { columns: FileColumn[]; rowGroups: { rows: number; bytes: number }[]; rows: number }
+import type { FileShape } from './shape.ts'
 
 /** The cut of a file into chunks, and how each column is read. */
 type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
-
-/** Reads the footer of the local file; none of its data needs to be there. */
-export async function readShape(duckdb: Duckdb, path: string): Promise<FileShape> {
-  const described = await duckdb.query<{ name: string; type: string }>(describeSql(path))
-  const written = topNames(await duckdb.query<SchemaNode>(schemaSql(path)))
-  const columns = described.map((column, at) => ({ ...column, written: written[at] ?? column.name }))
-  const groups = await duckdb.query<{ rows: bigint; bytes: bigint }>(rowGroupsSql(path))
-  const rowGroups = groups.map((group) => ({ rows: Number(group.rows), bytes: Number(group.bytes) }))
-  return { columns, rowGroups, rows: rowGroups.reduce((sum, group) => sum + group.rows, 0) }
-}
-
-type SchemaNode = { name: string; children: number }
-
-/** The names of the columns as the file has them: DuckDB calls the second of `ID` and `id` by another name, `id_1`. */
-function topNames(nodes: SchemaNode[]): string[] {
-  const names: string[] = []
-  let below = 0
-  for (const { name, children } of nodes.slice(1)) {
-    if (below === 0) names.push(name)
-    else below--
-    below += children
-  }
-  return names
-}
 
 /**
  * Decides how a file is loaded: pure, so that it can be tested as data.
@@ -71,38 +43,44 @@ export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] 
 }
 
 /**
- * Cuts a file into chunks of whole row groups, joined while they stay within the bounds; a row group above the
- * bounds is split by rows. The checks come first, so that a repeated key or a wrong digest is known while rows are
- * on their way.
+ * Cuts a file into chunks that take about the same time: of whole row groups, joined while they stay within the bounds,
+ * and so many that every thread of a small cluster has several. Only a row group that is larger than that by itself is
+ * split by rows, into few parts, for each of them fetches all of it. The checks come first, so that a repeated key or a
+ * wrong digest is known while rows are on their way.
  */
 export function cutChunks(
   shape: FileShape,
   { sha256, bounds }: { sha256: string | null; bounds: Bounds },
 ): Chunk[] {
+  const groups = shape.rowGroups.map((group) => ({
+    ...group,
+    work: group.bytes + group.rows * shape.columns.length * VALUE_WORK,
+  }))
+  const aim = Math.max(CHUNK_WORK, groups.reduce((sum, { work }) => sum + work, 0) / CHUNKS)
   const ranges: { rowStart: number; rowEnd: number }[] = []
   let rowStart = 0
   let rowEnd = 0
-  let bytes = 0
+  let held = { bytes: 0, work: 0 }
   const close = () => {
     if (rowEnd > rowStart) ranges.push({ rowStart, rowEnd })
     rowStart = rowEnd
-    bytes = 0
+    held = { bytes: 0, work: 0 }
   }
-  for (const group of shape.rowGroups) {
-    const parts = Math.ceil(Math.max(group.rows / bounds.chunkRows, group.bytes / bounds.chunkBytes))
-    if (parts > 1) {
+  for (const group of groups) {
+    const { rows, bytes, work } = group
+    const parts = partsOf(group, { aim, bounds })
+    const tooLarge = rowEnd - rowStart + rows > bounds.chunkRows || held.bytes + bytes > bounds.chunkBytes
+    // what comes nearest to the aim: half of a row group may be above it
+    if (parts > 1 || tooLarge || held.work + work / 2 > aim) close()
+    const groupEnd = rowEnd + rows
+    const step = Math.ceil(rows / parts)
+    while (parts > 1 && rowEnd < groupEnd) {
+      rowEnd = Math.min(rowEnd + step, groupEnd)
       close()
-      const step = Math.ceil(group.rows / parts)
-      const groupEnd = rowEnd + group.rows
-      while (rowEnd < groupEnd) {
-        rowEnd = Math.min(rowEnd + step, groupEnd)
-        close()
-      }
-      continue
     }
-    if (rowEnd - rowStart + group.rows > bounds.chunkRows || bytes + group.bytes > bounds.chunkBytes) close()
-    rowEnd += group.rows
-    bytes += group.bytes
+    if (parts > 1) continue
+    rowEnd = groupEnd
+    held = { bytes: held.bytes + bytes, work: held.work + work }
   }
   close()
   if (ranges.length === 0) ranges.push({ rowStart: 0, rowEnd: 0 })
@@ -115,39 +93,29 @@ export function cutChunks(
   ]
 }
 
-/** The byte ranges of the file that hold some rows of some columns, as the footer gives them: end exclusive. */
-export async function chunkRanges(
-  duckdb: Duckdb,
-  path: string,
-  {
-    shape,
-    rowStart,
-    rowEnd,
-    columns,
-  }: { shape: FileShape; rowStart: number; rowEnd: number; columns: string[] },
-): Promise<{ start: number; end: number }[]> {
-  const groups = rowGroupsOf(shape, rowStart, rowEnd)
-  if (!groups || columns.length === 0) return []
-  const rows = await duckdb.query<{ start: bigint; end: bigint }>(
-    columnRangesSql(path, { ...groups, columns }),
-  )
-  return rows.map((row) => ({ start: Number(row.start), end: Number(row.end) }))
-}
+/**
+ * The work of a value, in bytes, beside the bytes that it has in the file: a dictionary makes a column of a few bytes,
+ * and its values are written out all the same. An estimate; a chunk that takes twice as long as another does no harm.
+ */
+const VALUE_WORK = 8
 
-function rowGroupsOf(
-  shape: FileShape,
-  rowStart: number,
-  rowEnd: number,
-): { first: number; last: number } | undefined {
-  let first: number | undefined
-  let last = 0
-  let at = 0
-  for (const [no, group] of shape.rowGroups.entries()) {
-    if (at < rowEnd && at + group.rows > rowStart) {
-      first ??= no
-      last = no
-    }
-    at += group.rows
-  }
-  return first === undefined ? undefined : { first, last }
+/** Chunks that a large file has at the least: four for each of four threads, so that none waits long for the last. */
+const CHUNKS = 16
+
+/** The least work of a chunk: about 0.2 s of a thread, many times what its message, claim and transaction take. */
+const CHUNK_WORK = 32 * 1024 * 1024
+
+/**
+ * Parts of one row group: each fetches all of it (the footer does not say where in it a row stands), but skips the rows
+ * of the others almost for nothing. Four at the most, or what keeps a part below four times the bounds.
+ */
+const PARTS = 4
+
+function partsOf(
+  { rows, bytes, work }: { rows: number; bytes: number; work: number },
+  { aim, bounds }: { aim: number; bounds: Bounds },
+): number {
+  const bounded = Math.ceil(Math.max(rows / bounds.chunkRows, bytes / bounds.chunkBytes))
+  const wanted = Math.max(1, bounded, Math.floor(work / (2 * aim)))
+  return Math.min(wanted, Math.max(PARTS, Math.ceil(bounded / PARTS)))
 }

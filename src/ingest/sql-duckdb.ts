@@ -12,39 +12,20 @@ export function schemaSql(path: string): string {
   return `select name, coalesce(num_children, 0)::integer as children from parquet_schema(${duckLiteral(path)})`
 }
 
-/** Rows and uncompressed bytes of each row group, in order. */
-export function rowGroupsSql(path: string): string {
-  return `
-    select any_value(row_group_num_rows)::bigint as rows, sum(total_uncompressed_size)::bigint as bytes
-    from parquet_metadata(${duckLiteral(path)})
-    group by row_group_id order by row_group_id`
-}
-
 /**
- * Where the pages of some columns stand, for the row groups first..last (inclusive). A column of structs or lists
- * has one path per leaf, which begins with the column's name. 100 bytes more than stated are taken: old parquet-mr
- * left the dictionary page's header out of the size (PARQUET-816).
+ * For each leaf column of each row group: the rows of the group, the uncompressed bytes, and where its pages stand.
+ * All as doubles, which hold any size exactly. 100 bytes more than stated are taken: old parquet-mr left the
+ * dictionary page's header out of the size (PARQUET-816).
  */
-export function columnRangesSql(
-  path: string,
-  { first, last, columns }: { first: number; last: number; columns: string[] },
-): string {
-  const roots = columns
-    .map(
-      (name) =>
-        `path_in_schema = ${duckLiteral(name)} or starts_with(path_in_schema, ${duckLiteral(`${name}, `)})`,
-    )
-    .join(' or ')
+export function columnChunksSql(path: string): string {
   return `
-    with pages as (
-      select
-        case when dictionary_page_offset > 0 then least(dictionary_page_offset, data_page_offset)
-             else data_page_offset end as start,
-        total_compressed_size as bytes
+    select row_group_id::double, column_id::double, row_group_num_rows::double, total_uncompressed_size::double,
+      start::double, (start + total_compressed_size + 100)::double
+    from (
+      select *, case when dictionary_page_offset > 0 then least(dictionary_page_offset, data_page_offset)
+        else data_page_offset end as start
       from parquet_metadata(${duckLiteral(path)})
-      where row_group_id between ${first} and ${last} and (${roots})
-    )
-    select start::bigint as start, (start + bytes + 100)::bigint as "end" from pages order by start`
+    )`
 }
 
 /** Rows of some columns; file_row_number makes DuckDB skip the other row groups. */
@@ -93,38 +74,89 @@ export function largestRowSql(
 /** How keys are told apart: char(n) by its text without trailing blanks, as PostgreSQL does. */
 export type KeyColumn = { name: string; expression: string; type: ColumnType }
 
-/** Counts the rows whose key is null in some column, with the first of them. */
-export function nullKeysSql(path: string, keys: KeyColumn[]): string {
+/** The SQL of a key's hash, from the SQL of its columns. Keys that are equal must have equal hashes. */
+export type KeyHash = (columns: string[]) => string
+
+/** A hash of 64 bits for the key of each row, in the order of the rows; null where a part of the key is null. */
+export function keyHashesSql(
+  { path, rowStart, rowEnd }: { path: string; rowStart: number; rowEnd: number },
+  keys: KeyColumn[],
+  hash: KeyHash,
+): string {
   return `
-    select count(*)::bigint as count, min(file_row_number, 5) as "rows"
+    select case when ${keys.map((key) => `(${key.expression}) is null`).join(' or ')} then null
+      else (${hash(keys.map(comparable))})::ubigint end
     from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    where ${keys.map((key) => `(${key.expression}) is null`).join(' or ')}`
+    where file_row_number between ${rowStart} and ${rowEnd - 1}`
 }
 
-/**
- * Counts the keys that stand in more than one row, among the keys whose hash falls into one of `parts` parts: a
- * part at a time keeps the memory bounded however many rows there are.
- */
-export function repeatedKeysSql(
-  path: string,
+/** The table that collects keys which may be repeated, with the rows where they stand. */
+const COLLECTED = 'collected_keys'
+
+/** Begins a new collection: of no keys, in columns such as the file's. */
+export function beginCollectingSql(path: string, keys: KeyColumn[]): string {
+  const columns = keys.map((key, at) => `${comparable(key)} as k${at}`).join(', ')
+  return `
+    create or replace temp table ${COLLECTED} as
+    select ${columns}, 0::bigint as times, 0::bigint as first, 0::bigint as last
+    from read_parquet(${duckLiteral(path)}) limit 0`
+}
+
+/** Which keys are collected: those with one of some hashes, or those whose hash falls into one of `parts` parts. */
+export type Selected = { hashes: bigint[] } | { part: number; parts: number }
+
+/** Collects keys of some rows. */
+export function collectKeysSql(
+  { path, rowStart, rowEnd }: { path: string; rowStart: number; rowEnd: number },
   keys: KeyColumn[],
-  { part, parts }: { part: number; parts: number },
+  { hash, selected }: { hash: KeyHash; selected: Selected },
 ): string {
   const columns = keys.map((key, at) => `${comparable(key)} as k${at}`).join(', ')
+  const names = keys.map((_, at) => `k${at}`)
+  const hashed = `(${hash(names)})::ubigint`
+  const condition =
+    'hashes' in selected
+      ? `${hashed} in (${selected.hashes.join(', ')})`
+      : `${hashed} % ${selected.parts} = ${selected.part}`
+  return `
+    insert into ${COLLECTED}
+    select ${names.join(', ')}, count(*), min(no), max(no)
+    from (
+      select ${columns}, file_row_number as no from read_parquet(${duckLiteral(path)}, file_row_number = true)
+      where file_row_number between ${rowStart} and ${rowEnd - 1}
+    )
+    where ${condition} group by all`
+}
+
+/** Counts the keys that were collected from more than one row, and their rows; the first five are shown. */
+export function repeatedKeysSql(keys: KeyColumn[]): string {
   const names = keys.map((_, at) => `k${at}`).join(', ')
   const shown = keys.map((key, at) => `${duckLiteral(key.name)}: left(k${at}::varchar, 100)`).join(', ')
   const example = `{key: {${shown}}, times: times, first_row: first + 1, last_row: last + 1}`
   return `
-    with keys as (
-      select ${columns}, file_row_number as no from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    ), repeated as (
-      select ${names}, count(*) as times, min(no) as first, max(no) as last
-      from keys ${parts > 1 ? `where hash(${names}) % ${parts} = ${part}` : ''}
-      group by ${names} having count(*) > 1
+    with repeated as (
+      select ${names}, sum(times)::bigint as times, min(first) as first, max(last) as last
+      from ${COLLECTED} group by ${names} having sum(times) > 1
     )
     select count(*)::bigint as keys, coalesce(sum(times), 0)::bigint as "rows",
       to_json(list(${example} order by first)[1:5])::varchar as examples
     from repeated`
+}
+
+/** Forgets what was collected. */
+export function endCollectingSql(): string {
+  return `drop table if exists ${COLLECTED}`
+}
+
+/**
+ * The least and the greatest value of a column of whole numbers in each row group, in order; null where the footer
+ * does not say. The old fields, `stats_min` and `stats_max`, are not asked: some writers compared them as bytes.
+ */
+export function wholeNumberStatsSql(path: string, column: string): string {
+  return `
+    select try_cast(stats_min_value as hugeint) as least, try_cast(stats_max_value as hugeint) as greatest
+    from parquet_metadata(${duckLiteral(path)})
+    where path_in_schema = ${duckLiteral(column)} order by row_group_id`
 }
 
 function comparable(key: KeyColumn): string {

@@ -1,5 +1,7 @@
+import type { DataChunk } from '@duckdb/node-bindings'
 import { commitWithoutWaiting } from '../db/locks.ts'
 import type { Chunk, ClaimedJob } from '../db/claims.ts'
+import type { Duckdb } from '../db/duckdb.ts'
 import { markDone, type Marked } from '../db/marks.ts'
 import { BulkError } from '../errors.ts'
 import { checkDigest, checkKeys } from './check.ts'
@@ -7,7 +9,7 @@ import type { Context } from './context.ts'
 import { copyInto } from './copy.ts'
 import { createEncoder, type Encoder } from './encode.ts'
 import { explainRefusal } from './explain.ts'
-import { asCorrupt, fileError, type OpenFile } from './file.ts'
+import { asCorrupt, fileError, type OpenFile, type Pieces } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
@@ -25,19 +27,20 @@ export async function stageChunks(
   context: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<Extract<Marked, { kind: 'marked' }>> {
+  const columns = file.columns.map((column) => column.fileColumn)
+  // the first piece is on its way while the checks run, and there before a transaction is held open for it
+  await using pieces = file.pieces({ ...rowsOf(chunks), columns }, signal)
   for (const chunk of chunks)
     if (chunk.kind !== 'rows') await runCheck(chunk.kind, { job, file }, context, { report, signal })
-  const columns = file.columns.map((column) => column.fileColumn)
-  for (const { kind, rowStart, rowEnd } of chunks) {
-    if (kind === 'rows') await file.fetch({ rowStart, rowEnd, columns }, signal)
-  }
-  return context.sql.begin(async (tx) => {
+  await pieces.ready()
+  // awaited here: the pieces are given up when this function returns
+  return await context.sql.begin(async (tx) => {
     await commitWithoutWaiting(tx)
     const marks: { no: number; kind: Chunk['kind']; rows: number }[] = []
     for (const chunk of chunks) {
       const rows =
         chunk.kind === 'rows'
-          ? await copyRows(tx, { job, stage, chunk, file }, context, { report, signal })
+          ? await copyRows(tx, { job, stage, chunk, file, pieces }, context, { report, signal })
           : 0
       marks.push({ no: chunk.no, kind: chunk.kind, rows })
     }
@@ -47,10 +50,17 @@ export async function stageChunks(
   })
 }
 
+/** The rows to be staged: there is one chunk of them at the most, beside the checks. */
+function rowsOf(chunks: Chunk[]): { rowStart: number; rowEnd: number } {
+  const [rows, other] = chunks.filter((chunk) => chunk.kind === 'rows')
+  if (other) throw new Error('Chunks of rows are staged one at a time')
+  return { rowStart: rows?.rowStart ?? 0, rowEnd: rows?.rowEnd ?? 0 }
+}
+
 async function runCheck(
   kind: 'keys' | 'digest',
   { job, file }: { job: ClaimedJob; file: OpenFile },
-  context: Context,
+  { duckdb }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<void> {
   const started = performance.now()
@@ -59,24 +69,23 @@ async function runCheck(
     report.info('stage', 'the SHA-256 of the file is the announced one', { ms: since(started) })
     return
   }
-  const keys = file.columns.filter(({ column }) => job.definition.key.includes(column.name))
-  const names = keys.map((key) => key.fileColumn)
-  await file.fetch({ rowStart: 0, rowEnd: file.shape.rows, columns: names }, signal)
-  const { shape, columns, path } = file
-  const { rows } = shape
-  await asCorrupt(file.source, () =>
-    checkKeys(context.duckdb, path, { figura: job.definition, columns, rows }),
-  )
-  report.info('stage', 'every key is there once', { ms: since(started), rows })
+  await asCorrupt(file.source, () => checkKeys({ duckdb, file, figura: job.definition, signal }))
+  report.info('stage', 'every key is there once', { ms: since(started), rows: file.shape.rows })
 }
 
 async function copyRows(
   tx: Parameters<typeof copyInto>[0],
-  { job, stage, chunk, file }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile },
+  {
+    job,
+    stage,
+    chunk,
+    file,
+    pieces,
+  }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile; pieces: Pieces },
   { duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<number> {
-  const { columns, path } = file
+  const { columns } = file
   const { rowStart, rowEnd } = chunk
   const started = performance.now()
   const encoder = createEncoder(
@@ -88,7 +97,7 @@ async function copyRows(
   )
   try {
     const frames = bounded(
-      encoder.frames(readRows(duckdb, { path, columns, rowStart, rowEnd })),
+      encoder.frames(readPieces(duckdb, pieces, columns)),
       chunk,
       config.bounds.chunkExpandedBytes,
     )
@@ -104,9 +113,17 @@ async function copyRows(
     })
     return encoder.rows
   } catch (error) {
-    const explained = await explainRefusal(error, duckdb, { path, columns, rowStart, rowEnd })
+    const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
     throw fileError(file.source, explained)
   }
+}
+
+async function* readPieces(
+  duckdb: Duckdb,
+  pieces: Pieces,
+  columns: FittedColumn[],
+): AsyncGenerator<DataChunk, void, void> {
+  for await (const rows of pieces.each()) yield* readRows(duckdb, { ...rows, columns })
 }
 
 /** The frames, as long as they are within the bound: a few bytes of parquet can stand for any number of bytes. */

@@ -64,39 +64,58 @@ afterAll(async () => {
   folder[Symbol.dispose]()
 })
 
-test('a worker that is given one chunk of a large file fetches the footer and its bytes alone', async () => {
+test('a thread fetches the footer of a large file once, and of each chunk the bytes alone', async () => {
   const job = await accept('um')
   const planned = await ingest.run(job)
-  const chunk = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 3)
-  proxy.seen.length = 0
-  const ran = await ingest.run(chunk)
-  expect(ran.kind).toBe('done')
-
-  const size = Bun.file(file).size
-  const [first, ...rest] = proxy.seen.map((request) => ({ ...request, at: rangeOf(request.range, size) }))
-  // the end of the file, where the footer is
-  expect(first?.range).toBe(`bytes=-${config.bounds.tailBytes}`)
+  const other = await openIngest(config, 1, () => {})
   // chunk 0 looks at the keys, so chunk 3 is the third row group; of its three columns the figura has two
+  const third = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 3)
+  const second = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 2)
+  const fetched: number[] = []
+  const ran: Outcome[] = []
+  for (const [chunk, group] of [
+    [third, 2],
+    [second, 1],
+  ] as const) {
+    proxy.seen.length = 0
+    ran.push(await other.run(chunk))
+    const size = Bun.file(file).size
+    const asked = proxy.seen.map((request) => ({ ...request, at: rangeOf(request.range, size) }))
+    // the end of the file, where the footer is
+    if (chunk === third) expect(asked.shift()?.range).toBe(`bytes=-${config.bounds.tailBytes}`)
+    const { start, end } = await placeOf(group)
+    expect(asked.length).toBeGreaterThan(0)
+    for (const { at } of asked) {
+      expect(at.start).toBeGreaterThanOrEqual(start)
+      expect(at.end).toBeLessThanOrEqual(end + 100)
+    }
+    fetched.push(proxy.seen.reduce((sum, request) => sum + request.bytes, 0))
+    expect(fetched.at(-1)).toBeLessThan(size / 5)
+    expect(proxy.seen.every((request) => request.method === 'GET')).toBe(true)
+  }
+  expect(fetched[0]).toBeGreaterThan((fetched[1] ?? 0) + config.bounds.tailBytes / 2)
+  await other.close()
+  expect(ran.map((outcome) => outcome.kind)).toEqual(['done', 'done'])
+  await finish({ kind: 'done', release: [planned, ...ran].flatMap(releasedBy) }, [third, second])
+  expect(await findJob(sql, 'um', job.job)).toMatchObject({ status: 'completo', inserted: ROWS })
+})
+
+function releasedBy(outcome: Outcome): Task[] {
+  return outcome.kind === 'done' ? outcome.release : []
+}
+
+/** Where the columns of the figura stand, of a row group of the file. */
+async function placeOf(group: number): Promise<{ start: number; end: number }> {
   const connection = await duck()
-  const [group] = await rowsOf(
+  const [place] = await rowsOf(
     connection,
     `select min(coalesce(nullif(dictionary_page_offset, 0), data_page_offset))::double as start,
        max(data_page_offset + total_compressed_size)::double as end
-     from parquet_metadata('${file}') where row_group_id = 2 and path_in_schema in ('id', 'nome')`,
+     from parquet_metadata('${file}') where row_group_id = ${group} and path_in_schema in ('id', 'nome')`,
   )
   connection.closeSync()
-  const { start, end } = group as { start: number; end: number }
-  expect(rest.length).toBeGreaterThan(0)
-  for (const { at } of rest) {
-    expect(at.start).toBeGreaterThanOrEqual(start)
-    expect(at.end).toBeLessThanOrEqual(end + 100)
-  }
-  const fetched = proxy.seen.reduce((sum, request) => sum + request.bytes, 0)
-  expect(fetched).toBeLessThanOrEqual(config.bounds.tailBytes + (end - start) + 100)
-  expect(fetched).toBeLessThan(size / 5)
-  expect(proxy.seen.every((request) => request.method === 'GET')).toBe(true)
-  await finish(planned, [chunk], ran)
-})
+  return place as { start: number; end: number }
+}
 
 test('every range is asked for with the ETag of the plan: a file that is replaced meanwhile ends the job', async () => {
   await bucket.put('trocado.parquet', { file })

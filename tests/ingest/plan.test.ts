@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { BulkError } from '../../src/errors.ts'
-import { cutChunks, planFile, type FileShape } from '../../src/ingest/plan.ts'
-import { readConfig } from '../../src/config.ts'
+import { cutChunks, planFile } from '../../src/ingest/plan.ts'
+import type { FileShape } from '../../src/ingest/shape.ts'
+import { type Bounds, readConfig } from '../../src/config.ts'
 import { smallFigura } from '../support/figuras.ts'
 
 const MiB = 1024 * 1024
@@ -49,15 +50,50 @@ describe('a file is cut', () => {
     expect(kinds('ab')).toEqual(['keys', 'digest', 'rows'])
   })
 
+  test('into sixteen chunks of equal work where it is large enough, and the bounds allow as much', () => {
+    const cut = ranges(Array(64).fill(10), Array(64).fill(8 * MiB), { chunkBytes: 1024 * MiB })
+    expect(cut).toHaveLength(16)
+    expect(cut.every(([from, to]) => to - from === 40)).toBe(true)
+  })
+
+  test('into fewer chunks when it is small, however tiny its row groups are', () => {
+    expect(ranges(Array(1000).fill(1), Array(1000).fill(1000))).toEqual([[0, 1000]])
+    expect(ranges(Array(90).fill(1), Array(90).fill(MiB), { chunkBytes: 1024 * MiB })).toHaveLength(3)
+  })
+
+  test('by its rows too: a column of few bytes has as many values to be written', () => {
+    const rows = { chunkRows: 10_000_000 }
+    expect(ranges(Array(64).fill(1_000_000), Array(64).fill(1000), rows)).toHaveLength(16)
+  })
+
+  test('into four parts of its only row group, since each part fetches all of it, or into as many as it must', () => {
+    const wide = { chunkRows: 10_000_000, chunkBytes: 4096 * MiB }
+    expect(ranges([1000], [1024 * MiB], wide)).toEqual([
+      [0, 250],
+      [250, 500],
+      [500, 750],
+      [750, 1000],
+    ])
+    expect(ranges([16_000])).toHaveLength(4)
+    expect(ranges([20_000])).toHaveLength(5)
+  })
+
+  test('into one chunk for each row group, when these are large and many', () => {
+    const wide = { chunkRows: 10_000_000, chunkBytes: 4096 * MiB }
+    expect(ranges(Array(20).fill(1000), Array(20).fill(1024 * MiB), wide)).toHaveLength(20)
+  })
+
   test('so that every row is in exactly one chunk, within the bounds, whatever the row groups', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 30 }), (groups) => {
+      fc.property(fc.array(fc.integer({ min: 0, max: 9000 }), { maxLength: 30 }), (groups) => {
         const cut = ranges(groups)
         const total = groups.reduce((sum, rows) => sum + rows, 0)
         expect(cut[0]?.[0]).toBe(0)
         expect(cut.at(-1)?.[1]).toBe(total)
         for (const [at, range] of cut.entries()) {
-          expect(range[1] - range[0]).toBeLessThanOrEqual(bounds.chunkRows)
+          // of a row group that is above the bounds, a part may be too
+          const parted = groups.some((rows) => rows > bounds.chunkRows && rows >= range[1] - range[0])
+          expect(range[1] - range[0]).toBeLessThanOrEqual(bounds.chunkRows * (parted ? 4 : 1))
           if (at > 0) expect(range[0]).toBe(cut[at - 1]?.[1] ?? -1)
         }
       }),
@@ -99,8 +135,8 @@ function shape(rows: number[], bytes: number[] = []): FileShape {
   }
 }
 
-function ranges(rows: number[], bytes: number[] = []): [number, number][] {
-  return cutChunks(shape(rows, bytes), { sha256: null, bounds })
+function ranges(rows: number[], bytes: number[] = [], other: Partial<Bounds> = {}): [number, number][] {
+  return cutChunks(shape(rows, bytes), { sha256: null, bounds: { ...bounds, ...other } })
     .filter((chunk) => chunk.kind === 'rows')
     .map((chunk) => [chunk.rowStart, chunk.rowEnd])
 }
