@@ -68,6 +68,22 @@ export async function readMergeFacts(sql: Sql, stage: string): Promise<MergeFact
   return row
 }
 
+/** True when the role may make temporary tables in this database, as every role may by default. */
+export async function mayMakeTemporary(tx: Transaction): Promise<boolean> {
+  const [row] = await tx<
+    { may: boolean }[]
+  >`select has_database_privilege(current_database(), 'TEMPORARY') as may`
+  return row?.may ?? false
+}
+
+/** What of that decides how inserted rows are counted. */
+export async function readCounting(tx: Transaction): Promise<Pick<MergeFacts, 'version' | 'trackCounts'>> {
+  const [row] = await tx<Pick<MergeFacts, 'version' | 'trackCounts'>[]>`
+    select current_setting('server_version_num')::int as version, current_setting('track_counts')::bool as track_counts
+  `
+  return row ?? { version: 0, trackCounts: true }
+}
+
 /** True when a table has no row that this transaction sees. `target`: its quoted name. */
 export async function isEmpty(tx: Transaction, target: string): Promise<boolean> {
   const [row] = await tx.unsafe<{ empty: boolean }[]>(`select not exists (select from ${target}) as empty`)

@@ -12,6 +12,8 @@ export type Context = {
   config: Config
   thread: number
   sql: Sql
+  /** One connection that keeps its temporary tables; not opened before it is needed. */
+  session: Sql
   duckdb: Duckdb
   log: Log
   /** Aborted when the thread has to stop without waiting for its task. */

@@ -2,11 +2,12 @@ import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres } from '../db/postgres.ts'
 import { claimChunk, claimJob, type ClaimedJob } from '../db/claims.ts'
-import { hasEarlier, waitForTurn } from '../db/ends.ts'
+import { hasEarlier, waitForTurn, type MergeStats } from '../db/ends.ts'
 import { forgetStage, readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
+import { loadDirect } from './direct.ts'
 import { openFile } from './file.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { mergeStage } from './merge.ts'
@@ -39,9 +40,10 @@ export async function openIngest(
     max: 2 + config.bounds.mergeConnections,
     name: `bulk ${config.node}/${thread}`,
   })
+  const session = openPostgres(config.databaseUrl, { max: 1, name: `bulk ${config.node}/${thread} small` })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
   const stop = new AbortController()
-  const context: Context = { config, thread, sql, duckdb, log, tell, interrupted: stop.signal }
+  const context: Context = { config, thread, sql, session, duckdb, log, tell, interrupted: stop.signal }
   return {
     run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
     interrupt: () => {
@@ -50,19 +52,27 @@ export async function openIngest(
     },
     close: async () => {
       await duckdb.close()
-      await sql.end({ timeout: 5 })
+      await Promise.all([sql.end({ timeout: 5 }), session.end({ timeout: 5 })])
     },
   }
 }
 
 /** A job's doorbell: claim it, then do whatever it needs next. */
 async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: Context): Promise<Outcome> {
-  const claim = await tryClaim(context, task, () => claimJob(context.sql, task.job, context.config.bounds))
+  const { bounds } = context.config
+  const wish = { ...task, orEarliest: task.kind === 'job' }
+  const claim = await tryClaim(context, task, () => claimJob(context.sql, wish, bounds))
   switch (claim.kind) {
     case 'ended':
       return done()
     case 'held':
-      return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the job' }
+      // a holder that renews its lease in time is alive, and the job needs this doorbell no more
+      if (claim.forMs > bounds.leaseMs * ALIVE_SHARE) return done()
+      return {
+        kind: 'again',
+        delayMs: claim.forMs + 100,
+        reason: 'somebody works on the job, or it has to wait before the next try',
+      }
     case 'unclaimed':
       return claim.outcome
     case 'exhausted': {
@@ -81,6 +91,9 @@ async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: 
     }
   }
 }
+
+/** Of a lease; it is renewed when a third has passed. */
+const ALIVE_SHARE = 0.6
 
 /** A chunk's doorbell: claim it, stage it, and merge when it was the last. */
 async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Context): Promise<Outcome> {
@@ -174,6 +187,10 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
 
   const planMs = Math.round(performance.now() - started)
+  if (alone && file.shape.rows <= config.bounds.directRows) {
+    const stats = await loadDirect(job, { file, chunks, planMs }, context, { report, signal })
+    if (stats) return merged(job, { stats, how: { direct: true } }, context, report)
+  }
   await sql.begin(async (tx) => {
     const plan = {
       bytes: file.source.bytes,
@@ -222,10 +239,19 @@ async function merge(job: ClaimedJob, stage: number, context: Context, report: J
     if (await hasEarlier(sql, job)) return done()
   }
   job.phase = 'merge'
-  const merged = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report })
-  if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report, merged)
-  const { mergeMs, ...stats } = merged.stats
-  report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats, connections: merged.parts })
+  const outcome = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report })
+  if (outcome.kind === 'stage_lost') return planAnew(job, stage, context, report, outcome)
+  return merged(job, { stats: outcome.stats, how: { connections: outcome.parts } }, context, report)
+}
+
+/** Tells of a merge that is committed. */
+function merged(
+  job: ClaimedJob,
+  { stats: { mergeMs, ...stats }, how }: { stats: MergeStats; how: Record<string, unknown> },
+  context: Context,
+  report: JobLog,
+): Promise<Outcome> {
+  report.info('merge', 'the rows are merged', { ms: mergeMs, ...stats, ...how })
   return completed(job, context)
 }
 

@@ -37,7 +37,7 @@ export async function stageChunks(
     for (const chunk of chunks) {
       const rows =
         chunk.kind === 'rows'
-          ? await copyRows(tx, { job, stage, chunk, file }, context, { report, signal })
+          ? await copyRows(tx, { table: stageName(job.id, stage), chunk, file }, context, { report, signal })
           : 0
       marks.push({ no: chunk.no, kind: chunk.kind, rows })
     }
@@ -47,7 +47,8 @@ export async function stageChunks(
   })
 }
 
-async function runCheck(
+/** Does a check of the whole file. */
+export async function runCheck(
   kind: 'keys' | 'digest',
   { job, file }: { job: ClaimedJob; file: OpenFile },
   context: Context,
@@ -70,9 +71,10 @@ async function runCheck(
   report.info('stage', 'every key is there once', { ms: since(started), rows })
 }
 
-async function copyRows(
+/** Copies the rows of a chunk into a stage, given by its quoted name. Gives their number. */
+export async function copyRows(
   tx: Parameters<typeof copyInto>[0],
-  { job, stage, chunk, file }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile },
+  { table, chunk, file }: { table: string; chunk: Chunk; file: OpenFile },
   { duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<number> {
@@ -83,7 +85,7 @@ async function copyRows(
     columns.map(({ column }) => ({ type: column.type, required: column.required })),
   )
   const copy = copySql(
-    stageName(job.id, stage),
+    table,
     columns.map(({ column }) => column),
   )
   try {

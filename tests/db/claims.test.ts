@@ -28,7 +28,7 @@ afterAll(async () => {
 describe('a job is claimed', () => {
   test('by one of many who ask at once', async () => {
     const { id } = await accept('um')
-    const claims = await Promise.all(Array.from({ length: 6 }, () => claimJob(sql, id, LIMITS)))
+    const claims = await Promise.all(Array.from({ length: 6 }, () => take(id)))
     expect(claims.map((claim) => claim.kind).sort()).toEqual([
       'claimed',
       'held',
@@ -52,7 +52,7 @@ describe('a job is claimed', () => {
       expect(await attempt(id)).toBe(tries)
       await expireLease(id)
     }
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+    expect((await take(id)).kind).toBe('exhausted')
   })
 
   test('later, when whoever has it gives it back at that very moment', async () => {
@@ -68,19 +68,49 @@ describe('a job is claimed', () => {
         return rows
       })
     }
-    expect(await claimJob(givesBack as unknown as Sql, id, LIMITS)).toEqual({ kind: 'held', forMs: 0 })
+    expect(
+      await claimJob(givesBack as unknown as Sql, { job: id, figura: '', orEarliest: false }, LIMITS),
+    ).toEqual({ kind: 'held', forMs: 0 })
   })
 
   test('not when it has ended', async () => {
     const { id } = await accept('quatro')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     await sql.begin((tx) => failJob(tx, { job: id, attempt: 1 }, PROBLEM))
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('ended')
+    expect((await take(id)).kind).toBe('ended')
+  })
+
+  test('in the order of acceptance, whichever doorbell of its figura rings', async () => {
+    const ids = [(await accept('fila')).id, (await accept('fila')).id, (await accept('fila')).id]
+    const other = await accept('fila_outra')
+    const ring = async (job: string) => {
+      const claim = await claimJob(sql, { job, figura: 'fila', orEarliest: true }, LIMITS)
+      return claim.kind === 'claimed' ? ids.indexOf(claim.job.id) : claim.kind
+    }
+    expect(await ring(ids[2]!)).toBe(0)
+    // put back with a pause: whoever rings for another one does not come to it before its time
+    await releaseLease(sql, { job: ids[0]!, attempt: 1 }, { delayMs: 60_000 })
+    expect(await ring(ids[0]!)).toBe(1)
+    await sql.begin((tx) => failJob(tx, { job: ids[1]!, attempt: 1 }, PROBLEM))
+    expect(await ring(ids[1]!)).toBe(2)
+    expect(await ring(ids[1]!)).toBe('ended')
+    await expireLease(ids[0]!)
+    expect(await ring(ids[1]!)).toBe(0)
+    expect((await take(other.id)).kind).toBe('claimed')
+  })
+
+  test('itself, once it was begun, even if an earlier one waits to be begun', async () => {
+    const [first, second] = [await accept('propria'), await accept('propria')]
+    await take(second.id)
+    await expireLease(second.id)
+    const claim = await claimJob(sql, { job: second.id, figura: 'propria', orEarliest: true }, LIMITS)
+    expect(claim).toMatchObject({ kind: 'claimed', job: { id: second.id } })
+    expect((await take(first.id)).kind).toBe('claimed')
   })
 
   test('under the contract that it was accepted under', async () => {
     const { id } = await accept('cinco')
-    const claim = await claimJob(sql, id, LIMITS)
+    const claim = await take(id)
     expect(claim.kind === 'claimed' && claim.job.definition).toEqual(smallFigura('cinco'))
   })
 })
@@ -100,7 +130,7 @@ describe('a job that has used its last attempt', () => {
       const { id } = await planned(`gasta_${phase}`, 1)
       await sql`update bulk.job set attempts = ${LIMITS.attempts}, phase = ${phase} where id = ${id}`
       await expireLease(id)
-      expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+      expect((await take(id)).kind).toBe('exhausted')
     }
   })
 })
@@ -108,19 +138,19 @@ describe('a job that has used its last attempt', () => {
 describe('a lease', () => {
   test('is renewed by its holder alone: a holder of an older attempt is told that it lost the job', async () => {
     const { id } = await accept('lease')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(true)
     await expireLease(id)
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(false)
     expect(await renewLease(sql, { job: id, attempt: 2 }, 30_000)).toBe(true)
   })
 
   test('that is given back lets the next one claim at once', async () => {
     const { id } = await accept('devolvido')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     await releaseLease(sql, { job: id, attempt: 1 })
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('claimed')
+    expect((await take(id)).kind).toBe('claimed')
   })
 })
 
@@ -226,7 +256,7 @@ describe('jobs of one figura', () => {
 
   test('are listed newest first, by status, and on from a job', async () => {
     const ids = [(await accept('lista')).id, (await accept('lista')).id, (await accept('lista')).id]
-    await claimJob(sql, ids[1] ?? '', LIMITS)
+    await take(ids[1] ?? '')
     const list = async (options: Partial<Parameters<typeof listJobs>[2]>) =>
       (await listJobs(sql, 'lista', { status: undefined, before: undefined, limit: 10, ...options })).map(
         (job) => job.id,
@@ -249,7 +279,7 @@ test('a stage that is forgotten leaves no progress and no time behind, and its j
     ring: 1,
   })
   expect(await forgetStage(sql, { job: id, stage: 1 })).toBeUndefined()
-  await claimJob(sql, id, LIMITS)
+  await take(id)
   const plan = { bytes: 1, rows: 0, rowGroups: 0, etag: null, planMs: 1, chunks: [] }
   expect(await sql.begin((tx) => recordPlan(tx, { job: id, attempt: 2 }, plan))).toBe(true)
   expect((await findJob(sql, 'esquecido', id))?.stageMs).toBeNull()
@@ -275,7 +305,7 @@ async function accept(figura: string): Promise<{ id: string; figura: string; seq
 /** A job of `chunks` chunks of 10 rows, in its first stage. */
 async function planned(figura: string, chunks: number, released = chunks) {
   const job = await accept(figura)
-  await claimJob(sql, job.id, LIMITS)
+  await take(job.id)
   const list = Array.from({ length: chunks }, (_, no): Chunk & { released: boolean } => {
     return { no, kind: 'rows', rowStart: no * 10, rowEnd: no * 10 + 10, released: no < released }
   })
@@ -289,8 +319,13 @@ function mark(job: string, no: number) {
   return sql.begin(async (tx) => markDone(tx, { job, stage: 1, chunks }, { release: 1 }))
 }
 
+/** Claims this very job. */
+function take(id: string) {
+  return claimJob(sql, { job: id, figura: '', orEarliest: false }, LIMITS)
+}
+
 async function attempt(id: string): Promise<number> {
-  const claim = await claimJob(sql, id, LIMITS)
+  const claim = await take(id)
   if (claim.kind !== 'claimed') throw new Error(`not claimed: ${claim.kind}`)
   return claim.job.attempts
 }
