@@ -131,6 +131,13 @@ function boundsOf(read: ReturnType<typeof reader>) {
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
     /**
+     * A file of one chunk and so many rows is loaded in one transaction, without a stage that others could see. For
+     * longer ones it is worth while that the phases show, and that nothing waits with a transaction open.
+     */
+    directRows: read.integer('DIRECT_ROWS', 50_000, 0, 1_000_000),
+    /** How long that transaction waits for earlier jobs of the figura, before the rows are staged to wait alone. */
+    directTurnMs: 200,
+    /**
      * Connections that a large MERGE runs on, where the server allows prepared transactions; each scans the whole
      * table for its join. One for each core that PostgreSQL can spare; on two cores 2 took 1.85 s for what 1 took
      * 2.97 s.

@@ -7,7 +7,7 @@ import { openPostgres, type Sql } from './db/postgres.ts'
 import { openFiguras } from './figura/load.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
-import { publishEvent, publishTask } from './queue/publish.ts'
+import { ringForAccepted } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { requireWorkDir } from './worker/folder.ts'
 import { killAfterMs, STOP_MS, within } from './worker/stop.ts'
@@ -116,12 +116,11 @@ function startWorker({ threads, bounds }: Config): Supervisor {
 
 /** The job is committed by now; whatever happens here, the sweeper makes good for it. */
 function ring(queue: Queue, job: { id: string; figura: string }): void {
-  const { id, figura } = job
-  publishTask(queue, { kind: 'job', figura, job: id, ring: 0 })
-    .then(() => publishEvent(queue, { figura, job: id, status: 'enfileirado' }))
-    .catch((error) =>
-      log.warn('cannot ring for a job; the sweeper does it later', { job: id, ...errorFields(error) }),
-    )
+  try {
+    ringForAccepted(queue, job)
+  } catch (error) {
+    log.warn('cannot ring for a job; the sweeper does it later', { job: job.id, ...errorFields(error) })
+  }
 }
 
 async function migrateUntilDone(config: Config): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Figura } from '../figura/types.ts'
 import type { Job } from './jobs.ts'
+import { withoutWaiting } from './locks.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
 /** A job together with the contract that it was accepted under. */
@@ -13,15 +14,23 @@ type JobClaim =
   | { kind: 'ended' }
 
 /**
+ * A doorbell's job; `orEarliest`: if that one was never begun, or needs nobody, the earliest of its figura that waits
+ * to be begun. Jobs that are sent at the same time ring in any order, and who begins a later one first waits for the
+ * earlier one's merge.
+ */
+type Wish = { job: string; figura: string; orEarliest: boolean }
+
+/**
  * Claims a job, and counts the attempt before a byte of its file is parsed. Who claims owns the job until the lease
  * runs out. A job that only waits for its turn costs no attempt, nor does one whose chunks stand in a long queue (its
  * chunks count their own claims), nor one whose merge is decided and only has to be finished.
  */
 export async function claimJob(
   sql: Sql,
-  id: string,
+  wish: Wish,
   limits: { leaseMs: number; attempts: number },
 ): Promise<JobClaim> {
+  const id = wish.job
   const [job] = await sql<ClaimedJob[]>`
     update bulk.job set
       status = 'processando',
@@ -29,9 +38,11 @@ export async function claimJob(
       phase = coalesce(phase, 'plan'),
       started_at = coalesce(started_at, clock_timestamp()),
       ${leased(sql, limits.leaseMs)}
-    where id = ${id} and status in ('enfileirado', 'processando') and lease_until <= now()
+    from ${withoutWaiting(sql)}
+    where id = ${wish.orEarliest ? ownOrEarliest(sql, wish, limits) : sql`${id}`}
+      and status in ('enfileirado', 'processando') and lease_until <= now()
       and (attempts < ${limits.attempts} or phase in ('wait', 'stage') or decision is not null)
-    returning *, (select definition from bulk.contract c where c.hash = job.contract) as definition
+    returning job.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (job) return { kind: 'claimed', job }
   const [found] = await sql<(ClaimedJob & { heldMs: number; exhausted: boolean })[]>`
@@ -46,6 +57,19 @@ export async function claimJob(
   // given back since the first question: it is claimed next time
   if (!found.exhausted) return { kind: 'held', forMs: 0 }
   return { kind: 'exhausted', job: found }
+}
+
+/** The doorbell's own job once it was begun; else the first in line. What somebody else is about to claim is passed. */
+function ownOrEarliest(sql: Sql, { job, figura }: Wish, limits: { attempts: number }) {
+  return sql`coalesce(
+    (select id from bulk.job own where id = ${job} and status = 'processando' and lease_until <= now()),
+    (
+      select id from bulk.job first
+      where figura = ${figura} and status in ('enfileirado', 'processando') and stage is null
+        and lease_until <= now() and attempts < ${limits.attempts}
+      order by seq limit 1 for update skip locked
+    )
+  )`
 }
 
 /**
@@ -75,7 +99,7 @@ export async function claimChunk(
     )
     update bulk.job set
       ${leased(sql, leaseMs)}
-    from held
+    from held, ${withoutWaiting(sql)}
     where id = ${piece.job} and status = 'processando' and job.stage = ${piece.stage}
     returning job.*, held.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
@@ -108,25 +132,28 @@ export async function renewLease(sql: Sql, fence: Fence, leaseMs: number): Promi
   if ('chunk' in fence && fence.chunk !== undefined) {
     await sql`
       update bulk.chunk set held_until = now() + ${leaseMs} * interval '1 millisecond'
+      from ${withoutWaiting(sql)}
       where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk} and done_at is null
     `
   }
   const { count } = await sql`
     update bulk.job set
       ${leased(sql, leaseMs)}
+    from ${withoutWaiting(sql)}
     where id = ${fence.job} and status = 'processando' and ${fenced(sql, fence)}
   `
   return count === 1
 }
 
 /**
- * Gives a job (or a chunk of it) back, so that the next delivery can claim it at once. `uncount`: the try that was
+ * Gives a job (or a chunk of it) back, so that the next delivery can claim it: at once, or a job after `delayMs`,
+ * whoever's doorbell rings meanwhile. `uncount`: the try that was
  * counted at the claim is taken back, since a stop is no failure; a job that is planned already keeps its number.
  */
 export async function releaseLease(
   sql: Sql,
   fence: Fence,
-  { uncount = false }: { uncount?: boolean } = {},
+  { uncount = false, delayMs = 0 }: { uncount?: boolean; delayMs?: number } = {},
 ): Promise<void> {
   const tries = uncount ? 1 : 0
   if ('chunk' in fence && fence.chunk !== undefined) {
@@ -137,7 +164,7 @@ export async function releaseLease(
   } else {
     await sql`
       update bulk.job set
-        lease_until = now(),
+        lease_until = now() + ${delayMs} * interval '1 millisecond',
         attempts = attempts - case when stage is null and phase = 'plan' then ${tries}::int else 0 end
       where id = ${fence.job} and ${fenced(sql, fence)}
     `

@@ -71,6 +71,38 @@ export async function completeJob(
   return true
 }
 
+/** The facts of a file that is planned, staged and merged in one transaction. */
+type Loaded = {
+  bytes: number
+  rows: number
+  rowGroups: number
+  etag: string | null
+  planMs: number
+  stageMs: number
+  checks: number
+}
+
+/** Ends a job well that never had a stage, in the transaction of its MERGE. False: the job is no longer ours. */
+export async function completeDirect(
+  tx: Transaction,
+  fence: { job: string; attempt: number },
+  { file, stats }: { file: Loaded; stats: MergeStats },
+): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set
+      status = 'completo', phase = null, finished_at = clock_timestamp(),
+      bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
+      chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
+      checks_total = ${file.checks}, checks_done = ${file.checks},
+      plan_ms = ${file.planMs}, stage_ms = ${file.stageMs}, merge_ms = ${stats.mergeMs},
+      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged}
+    where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
+  `
+  if (count !== 1) return false
+  await wakeNext(tx, fence.job)
+  return true
+}
+
 /**
  * Decides that the parts of a merge count: from here on the job can only end well. False: somebody else has taken
  * the merge over, or the job ended, and the parts must be rolled back.

@@ -1,6 +1,7 @@
 import type { Figura } from '../figura/types.ts'
 import type { Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
+import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
 /** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
@@ -114,8 +115,9 @@ export async function writeJobLog(
   const data = line.data === null ? null : sql.json(storable(line.data))
   await sql`
     insert into bulk.job_log (job, level, node, thread, attempt, phase, message, ms, data)
-    values (${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${message},
-            ${line.ms}, ${data})
+    select ${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${message},
+           ${line.ms}, ${data}
+    from ${withoutWaiting(sql)}
   `
 }
 

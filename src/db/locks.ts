@@ -1,5 +1,5 @@
 import { type Figura, tableName } from '../figura/types.ts'
-import type { Transaction } from './postgres.ts'
+import type { Sql, Transaction } from './postgres.ts'
 
 /**
  * Waits until no other transaction of the service merges into the table; held until this one ends. Not a lock on the
@@ -21,7 +21,9 @@ export async function limitMerge(
   await tx`
     select
       set_config('lock_timeout', ${`${lockMs}ms`}, true),
-      set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, ${wantedKb})::text || 'kB', true)
+      set_config(
+        'work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, ${wantedKb})::text || 'kB', true
+      )
   `
 }
 
@@ -31,9 +33,18 @@ export async function lockForCreation(tx: Transaction): Promise<void> {
 }
 
 /**
- * Does not wait for the disk at the end of this transaction. For what stands in UNLOGGED tables alone: a crash empties
- * them in any case.
+ * Does not wait for the disk at the end of this transaction. For what stands in UNLOGGED tables, which a crash empties
+ * in any case, and for what may happen anew after a crash: a claim, a plan.
  */
 export async function commitWithoutWaiting(tx: Transaction): Promise<void> {
   await tx`set local synchronous_commit = off`
+}
+
+/**
+ * The same for a single statement, as a table to name after FROM: what it writes may get lost if PostgreSQL crashes
+ * within the next second, and is then done anew (a claim, a lease) or missed by nobody (a line of a log). A wait for
+ * the disk is 1 to 5 ms, and a small job would have ten of them.
+ */
+export function withoutWaiting(sql: Sql | Transaction) {
+  return sql`set_config('synchronous_commit', 'off', true)`
 }

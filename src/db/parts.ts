@@ -1,4 +1,5 @@
 import { quoteLiteral } from '../quote.ts'
+import { withoutWaiting } from './locks.ts'
 import { sqlState, type Sql, type Transaction } from './postgres.ts'
 
 /** One try to merge a job's stage. Whoever begins the next one has taken the job's merge over. */
@@ -21,6 +22,7 @@ export async function beginMerge(
     update bulk.job set
       phase = 'merge', merge_try = merge_try + 1,
       stage_ms = coalesce(stage_ms, extract(epoch from clock_timestamp() - staging_at) * 1000)
+    from ${withoutWaiting(sql)}
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
     returning merge_try
   `

@@ -61,11 +61,28 @@ export async function readMergeFacts(sql: Sql, stage: string): Promise<MergeFact
     select
       current_setting('server_version_num')::int as version,
       current_setting('track_counts')::bool as track_counts,
-      current_setting('max_prepared_transactions')::int - (select count(*) from pg_prepared_xacts)::int as prepared_free,
+      current_setting('max_prepared_transactions')::int - (select count(*) from pg_prepared_xacts)::int
+        as prepared_free,
       coalesce(pg_relation_size(to_regclass(${stage})) / current_setting('block_size')::int, 0)::int as stage_blocks
   `
   if (!row) throw new Error('PostgreSQL did not answer what its settings are')
   return row
+}
+
+/** True when the role may make temporary tables in this database, as every role may by default. */
+export async function mayMakeTemporary(tx: Transaction): Promise<boolean> {
+  const [row] = await tx<
+    { may: boolean }[]
+  >`select has_database_privilege(current_database(), 'TEMPORARY') as may`
+  return row?.may ?? false
+}
+
+/** What of that decides how inserted rows are counted. */
+export async function readCounting(tx: Transaction): Promise<Pick<MergeFacts, 'version' | 'trackCounts'>> {
+  const [row] = await tx<Pick<MergeFacts, 'version' | 'trackCounts'>[]>`
+    select current_setting('server_version_num')::int as version, current_setting('track_counts')::bool as track_counts
+  `
+  return row ?? { version: 0, trackCounts: true }
 }
 
 /** True when a table has no row that this transaction sees. `target`: its quoted name. */

@@ -13,6 +13,8 @@ export type Context = {
   config: Config
   thread: number
   sql: Sql
+  /** One connection that keeps its temporary tables; not opened before it is needed. */
+  session: Sql
   duckdb: Duckdb
   /** The files that the thread opened last. */
   opened: OpenedFiles

@@ -2,22 +2,20 @@ import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres } from '../db/postgres.ts'
 import { claimChunk, claimJob, type ClaimedJob } from '../db/claims.ts'
-import { hasEarlier, waitForTurn } from '../db/ends.ts'
-import { forgetStage, readMarks, recordPlan, releasePending } from '../db/marks.ts'
+import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
+import { loadDirect } from './direct.ts'
 import { openFile } from './file.ts'
 import { Interrupted, JobLost } from './lease.ts'
-import { mergeStage } from './merge.ts'
-import { finishMerge } from './merge-parts.ts'
 import { keepOpened } from './opened.ts'
 import { planFile } from './plan.ts'
-import type { JobLog } from './report.ts'
-import { exhausted, nextTurn, settle } from './settle.ts'
+import { exhausted } from './settle.ts'
 import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
 import { stageChunks } from './stage.ts'
 import { ensureTarget } from './target.ts'
+import { done, finish, merged, mergeAfterChunk, mergeInTurn, planAnew, released } from './turn.ts'
 import { tryClaim, work, type Running } from './work.ts'
 
 /** A worker thread's whole job: task in, outcome out; one task at a time. It never throws. */
@@ -40,10 +38,21 @@ export async function openIngest(
     max: 2 + config.bounds.mergeConnections,
     name: `bulk ${config.node}/${thread}`,
   })
+  const session = openPostgres(config.databaseUrl, { max: 1, name: `bulk ${config.node}/${thread} small` })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.duckdbBytes })
   const stop = new AbortController()
   const opened = keepOpened(config.bounds.openedBytes)
-  const context: Context = { config, thread, sql, duckdb, opened, log, tell, interrupted: stop.signal }
+  const context: Context = {
+    config,
+    thread,
+    sql,
+    session,
+    duckdb,
+    opened,
+    log,
+    tell,
+    interrupted: stop.signal,
+  }
   return {
     run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
     interrupt: () => {
@@ -52,19 +61,27 @@ export async function openIngest(
     },
     close: async () => {
       await duckdb.close()
-      await sql.end({ timeout: 5 })
+      await Promise.all([sql.end({ timeout: 5 }), session.end({ timeout: 5 })])
     },
   }
 }
 
 /** A job's doorbell: claim it, then do whatever it needs next. */
 async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: Context): Promise<Outcome> {
-  const claim = await tryClaim(context, task, () => claimJob(context.sql, task.job, context.config.bounds))
+  const { bounds } = context.config
+  const wish = { ...task, orEarliest: task.kind === 'job' }
+  const claim = await tryClaim(context, task, () => claimJob(context.sql, wish, bounds))
   switch (claim.kind) {
     case 'ended':
       return done()
     case 'held':
-      return { kind: 'again', delayMs: claim.forMs + 100, reason: 'somebody works on the job' }
+      // a holder that renews its lease in time is alive, and the job needs this doorbell no more
+      if (claim.forMs > bounds.leaseMs * ALIVE_SHARE) return done()
+      return {
+        kind: 'again',
+        delayMs: claim.forMs + 100,
+        reason: 'somebody works on the job, or it has to wait before the next try',
+      }
     case 'unclaimed':
       return claim.outcome
     case 'exhausted': {
@@ -83,6 +100,9 @@ async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: 
     }
   }
 }
+
+/** Of a lease; it is renewed when a third has passed. */
+const ALIVE_SHARE = 0.6
 
 /** A chunk's doorbell: claim it, stage it, and merge when it was the last. */
 async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Context): Promise<Outcome> {
@@ -123,24 +143,6 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
   }
 }
 
-/** A merge that is to be tried again is rung for by itself: the chunk's own message would find the chunk done. */
-async function mergeAfterChunk(
-  job: ClaimedJob,
-  stage: number,
-  context: Context,
-  report: JobLog,
-): Promise<Outcome> {
-  const fence = { job: job.id, stage }
-  const outcome = await merge(job, stage, context, report).catch((error: unknown) =>
-    settle(error, { job, fence, tries: job.attempts, context, report }),
-  )
-  if (outcome.kind === 'done') return outcome
-  return {
-    kind: 'done',
-    release: [{ kind: 'merge', figura: job.figura, job: job.id, ring: job.ring, stage }],
-  }
-}
-
 /** What a claimed job needs next, as its row and its marks tell. */
 async function advance(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   if (job.stage === null) return plan(job, context, { report, signal })
@@ -149,7 +151,7 @@ async function advance(job: ClaimedJob, context: Context, { report, signal }: Ru
   const expected = job.chunksTotal + job.checksTotal
   if (marks.total !== expected)
     return planAnew(job, job.stage, context, report, { found: marks.total, expected })
-  if (marks.done === marks.total) return merge(job, job.stage, context, report)
+  if (marks.done === marks.total) return mergeInTurn(job, job.stage, context, report)
   const pending = await releasePending(context.sql, job.id, job.stage, context.config.bounds.chunksReleased)
   report.warn('stage', 'nothing moved for a while; the chunks that are missing are rung for again', {
     chunks: pending,
@@ -166,7 +168,12 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const started = performance.now()
   await ensureTarget(sql, job.definition)
   const stage = job.attempts
-  await using file = await openFile(job, { name: `${job.id}-${stage}`, stage, planned: false }, context, signal)
+  await using file = await openFile(
+    job,
+    { name: `${job.id}-${stage}`, stage, planned: false },
+    context,
+    signal,
+  )
   const { chunks, columns } = planFile(file.shape, {
     figura: job.definition,
     sha256: job.sha256,
@@ -176,6 +183,10 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
 
   const planMs = Math.round(performance.now() - started)
+  if (alone && file.shape.rows <= config.bounds.directRows) {
+    const stats = await loadDirect(job, { file, chunks, planMs }, context, { report, signal })
+    if (stats) return merged(job, { stats, how: { direct: true } }, context, report)
+  }
   await sql.begin(async (tx) => {
     const plan = {
       bytes: file.source.bytes,
@@ -210,76 +221,5 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
       first.map((chunk) => chunk.no),
     )
   const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
-  return marked.last ? merge(job, stage, context, report) : done()
-}
-
-/** Merges in the order of acceptance: a job with an earlier one alive waits staged, without a thread. */
-async function merge(job: ClaimedJob, stage: number, context: Context, report: JobLog): Promise<Outcome> {
-  const { sql } = context
-  if (await hasEarlier(sql, job)) {
-    const fence = { job: job.id, stage }
-    report.info('wait', 'an earlier job of the figura has to merge first')
-    if (!(await waitForTurn(sql, fence))) throw new JobLost('the job ended')
-    // asked once more: the earlier one may have ended before it could see that this one waits
-    if (await hasEarlier(sql, job)) return done()
-  }
-  job.phase = 'merge'
-  const merged = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report })
-  if (merged.kind === 'stage_lost') return planAnew(job, stage, context, report, merged)
-  const { mergeMs, ...stats } = merged.stats
-  report.info('merge', 'the stage is merged', { ms: mergeMs, ...stats, connections: merged.parts })
-  return completed(job, context)
-}
-
-/** A merge that was decided before its holder fell silent can only be finished. */
-async function finish(
-  job: ClaimedJob,
-  { stage, xids }: { stage: number; xids: string[] },
-  context: Context,
-  report: JobLog,
-): Promise<Outcome> {
-  const fence = { job: job.id, stage, mergeTry: job.mergeTry }
-  if (!(await finishMerge(context.sql, fence, xids, report))) return merge(job, stage, context, report)
-  report.info('merge', 'the merge that was decided is finished', { connections: xids.length })
-  return completed(job, context)
-}
-
-async function completed(job: ClaimedJob, context: Context): Promise<Outcome> {
-  context.tell({ figura: job.figura, job: job.id, status: 'completo' })
-  // the job is done; if the next one cannot be looked up now, the sweeper rings for it in 10 s
-  return { kind: 'done', release: await nextTurn(context, job.figura).catch(() => []) }
-}
-
-/**
- * The stage does not hold what was planned. A crash of PostgreSQL empties UNLOGGED tables, the marks with the rows;
- * then all is done again.
- */
-async function planAnew(
-  job: ClaimedJob,
-  stage: number,
-  context: Context,
-  report: JobLog,
-  { found, expected }: { found: number; expected: number },
-): Promise<Outcome> {
-  report.warn('stage', 'the stage was lost, as after a crash of PostgreSQL; the file is read again', {
-    stage,
-    found,
-    expected,
-  })
-  const ring = await forgetStage(context.sql, { job: job.id, stage })
-  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
-  if (ring === undefined) return done()
-  return { kind: 'done', release: [{ kind: 'job', figura: job.figura, job: job.id, ring }] }
-}
-
-function released(job: ClaimedJob, stage: number, chunks: number[]): Outcome {
-  const { figura, ring } = job
-  return {
-    kind: 'done',
-    release: chunks.map((chunk) => ({ kind: 'chunk', figura, job: job.id, ring, stage, chunk })),
-  }
-}
-
-function done(): Outcome {
-  return { kind: 'done', release: [] }
+  return marked.last ? mergeInTurn(job, stage, context, report) : done()
 }

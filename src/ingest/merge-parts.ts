@@ -14,7 +14,15 @@ import type { Sql } from '../db/postgres.ts'
 import { isEmpty } from '../db/targets.ts'
 import { errorFields } from '../log.ts'
 import { Interrupted, JobLost } from './lease.ts'
-import { mergeRows, stageLost, statsOf, type Counts, type Merged, type MergePlan } from './merge-rows.ts'
+import {
+  columnsOfStage,
+  mergeRows,
+  stageLost,
+  statsOf,
+  type Counts,
+  type Merged,
+  type MergePlan,
+} from './merge-rows.ts'
 import type { JobLog } from './report.ts'
 import { dropStageSql, stageName, targetName } from './sql-postgres.ts'
 
@@ -111,7 +119,13 @@ async function prepareParts(sql: Sql, { job, fence, plan }: Work, bounds: Bounds
       }
       const begun = await start.promise
       if ('kind' in begun) return undefined
-      const counts = await mergeRows(tx, { job, stage, rows, empty: begun.empty, counting: plan.counting })
+      const counts = await mergeRows(tx, {
+        figura: job.definition,
+        columns: await columnsOfStage(tx, job, stage),
+        rows,
+        empty: begun.empty,
+        counting: plan.counting,
+      })
       // the COMMIT that follows finds no transaction, and does nothing
       return { ...counts, xid: await preparePart(tx, partName(fence, no)) }
     })

@@ -3,7 +3,7 @@ import type { MergeStats } from '../db/ends.ts'
 import { readMarks } from '../db/marks.ts'
 import type { Transaction } from '../db/postgres.ts'
 import { insertedInTransaction, stageColumns } from '../db/targets.ts'
-import type { Column } from '../figura/types.ts'
+import type { Column, Figura } from '../figura/types.ts'
 import { countedMergeSql, insertSql, mergeSql, stageName } from './sql-postgres.ts'
 
 /** What became of a merge. `stage_lost`: the stage does not hold what was planned. */
@@ -30,6 +30,12 @@ export async function stageLost(
   return whole ? undefined : { kind: 'stage_lost', found: marks.rows, expected: job.rows ?? 0 }
 }
 
+/** The columns that a stage has: those of the figura that the file has. */
+export async function columnsOfStage(tx: Transaction, job: ClaimedJob, stage: number): Promise<Column[]> {
+  const names = await stageColumns(tx, stageName(job.id, stage))
+  return job.definition.columns.filter((column) => names.includes(column.name))
+}
+
 /** Rows that a statement inserted and updated. */
 export type Counts = { inserted: number; updated: number }
 
@@ -37,21 +43,18 @@ export type Counts = { inserted: number; updated: number }
 export async function mergeRows(
   tx: Transaction,
   {
-    job,
-    stage,
+    figura,
+    columns,
     rows,
     empty,
     counting,
-  }: { job: ClaimedJob; stage: number; rows: string; empty: boolean; counting: MergePlan['counting'] },
+  }: { figura: Figura; columns: Column[]; rows: string; empty: boolean; counting: MergePlan['counting'] },
 ): Promise<Counts> {
-  const figura = job.definition
-  const names = await stageColumns(tx, stageName(job.id, stage))
-  const columns = figura.columns.filter((column) => names.includes(column.name))
   if (empty) {
     const { count } = await tx.unsafe(insertSql(figura, rows, columns))
     return { inserted: count, updated: 0 }
   }
-  if (counting === 'returning') return countByMerge(tx, job, rows, columns)
+  if (counting === 'returning') return countByMerge(tx, figura, rows, columns)
   const before = await insertedInTransaction(tx, figura.table)
   const { count } = await tx.unsafe(mergeSql(figura, rows, columns))
   const inserted = (await insertedInTransaction(tx, figura.table)) - before
@@ -61,16 +64,20 @@ export async function mergeRows(
 /** For servers that keep no statistics; RETURNING costs 10 % of a MERGE of new rows. */
 async function countByMerge(
   tx: Transaction,
-  job: ClaimedJob,
+  figura: Figura,
   rows: string,
   columns: Column[],
 ): Promise<Counts> {
-  const [counts] = await tx.unsafe<Counts[]>(countedMergeSql(job.definition, rows, columns))
+  const [counts] = await tx.unsafe<Counts[]>(countedMergeSql(figura, rows, columns))
   return counts ?? { inserted: 0, updated: 0 }
 }
 
 /** The statistics of a job: its rows are inserted, updated, or were equal already. */
-export function statsOf(job: ClaimedJob, { inserted, updated }: Counts, started: number): MergeStats {
+export function statsOf(
+  job: { rows: number | null },
+  { inserted, updated }: Counts,
+  started: number,
+): MergeStats {
   const read = job.rows ?? 0
   const mergeMs = Math.round(performance.now() - started)
   return { read, inserted, updated, unchanged: read - inserted - updated, mergeMs }

@@ -7,7 +7,7 @@ import type { Sql } from '../db/postgres.ts'
 import { isEmpty, readMergeFacts, type MergeFacts } from '../db/targets.ts'
 import { JobLost } from './lease.ts'
 import { mergeInParts } from './merge-parts.ts'
-import { mergeRows, stageLost, statsOf, type Merged, type MergePlan } from './merge-rows.ts'
+import { columnsOfStage, mergeRows, stageLost, statsOf, type Merged, type MergePlan } from './merge-rows.ts'
 import type { JobLog } from './report.ts'
 import { dropStageSql, stageName, stageSliceSql, targetName } from './sql-postgres.ts'
 
@@ -52,8 +52,13 @@ export function planMerge(
   )
   return {
     slices: parts > 1 ? slices : [name],
-    counting: facts.trackCounts || facts.version < 170000 ? 'statistics' : 'returning',
+    counting: countingBy(facts),
   }
+}
+
+/** How the rows that a MERGE inserts are counted on a server. */
+export function countingBy({ trackCounts, version }: Pick<MergeFacts, 'trackCounts' | 'version'>) {
+  return trackCounts || version < 170000 ? ('statistics' as const) : ('returning' as const)
 }
 
 /** The number of a block that PostgreSQL never gives out. */
@@ -81,7 +86,9 @@ async function mergeAlone(
     const lost = await stageLost(tx, job, stage)
     if (lost) return lost
     const empty = await isEmpty(tx, targetName(job.definition))
-    const counts = await mergeRows(tx, { job, stage, rows: stageName(job.id, stage), empty, counting })
+    const columns = await columnsOfStage(tx, job, stage)
+    const rows = stageName(job.id, stage)
+    const counts = await mergeRows(tx, { figura: job.definition, columns, rows, empty, counting })
     const stats = statsOf(job, counts, started)
     if (!(await completeJob(tx, { job: job.id, stage }, stats))) throw new JobLost()
     await tx.unsafe(dropStageSql(stageName(job.id, stage)))

@@ -71,7 +71,7 @@ export async function settle(
       })
       if (!(error instanceof BulkError) && !isTransient(error))
         context.log.error('an unforeseen error', errorFields(error))
-      await releaseLease(context.sql, fence).catch(() => {})
+      await releaseLease(context.sql, fence, { delayMs: verdict.delayMs }).catch(() => {})
       return {
         kind: 'again',
         delayMs: verdict.delayMs,

@@ -1,5 +1,5 @@
 import { canonicalName } from '../figura/type-names.ts'
-import type { Column, Figura } from '../figura/types.ts'
+import type { Column, ColumnType, Figura } from '../figura/types.ts'
 import { quote } from '../quote.ts'
 
 /** The name of a job's stage, quoted. The number tells the stages of one job apart. */
@@ -17,8 +17,43 @@ export function targetName(figura: Figura): string {
  * chunk can be copied into it as fast as PostgreSQL takes rows. autovacuum would only disturb it.
  */
 export function createStageSql(stage: string, columns: Column[]): string {
-  const list = columns.map((column) => `${quote(column.name)} ${canonicalName(column.type)}`)
-  return `create unlogged table ${stage} (${list.join(', ')}) with (autovacuum_enabled = false)`
+  return `create unlogged table ${stage} (${columnList(columns)}) with (autovacuum_enabled = false, ${UNTOASTED});
+    ${storeAsIsSql(stage, columns)}`
+}
+
+/**
+ * A stage of the session's own, for a file that is loaded in one transaction: made once, emptied at the end of each
+ * transaction without a word in the catalogues, which 10,000 stages made and dropped fill with dead rows.
+ */
+export function createSessionStageSql(stage: string, columns: Column[]): string {
+  return `create temporary table if not exists ${stage} (${columnList(columns)}) with (${UNTOASTED})
+    on commit delete rows`
+}
+
+function columnList(columns: Column[]): string {
+  return columns.map((column) => `${quote(column.name)} ${canonicalName(column.type)}`).join(', ')
+}
+
+/**
+ * Texts are compressed where they stay, in the table; here they are only passed on. Rows of up to 8,160 bytes (the
+ * most that PostgreSQL takes) are left whole: 100,000 texts of 2 kB were staged in 0.5 s instead of 2.2 s.
+ */
+const UNTOASTED = 'toast_tuple_target = 8160'
+
+/** Longer values are moved out of the row as they are, instead of compressed first: 0.9 s instead of 2.2 s. */
+function storeAsIsSql(stage: string, columns: Column[]): string {
+  const changes = columns
+    .filter((column) => TOASTED.has(column.type.kind))
+    .map((column) => `alter ${quote(column.name)} set storage external`)
+  return changes.length ? `alter table ${stage} ${changes.join(', ')}` : ''
+}
+
+const TOASTED = new Set<ColumnType['kind']>(['text', 'varchar', 'char', 'jsonb', 'bytea', 'array'])
+
+/** Its name, quoted: the same for the same columns. */
+export function sessionStageName(columns: Column[]): string {
+  const list = columns.map((column) => `${column.name} ${canonicalName(column.type)}`).join('\n')
+  return `pg_temp.${quote(`bulk_${new Bun.CryptoHasher('sha256').update(list).digest('hex').slice(0, 32)}`)}`
 }
 
 /** Drops a stage that is no longer needed; one that is gone already is no error. */

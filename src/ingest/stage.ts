@@ -40,7 +40,10 @@ export async function stageChunks(
     for (const chunk of chunks) {
       const rows =
         chunk.kind === 'rows'
-          ? await copyRows(tx, { job, stage, chunk, file, pieces }, context, { report, signal })
+          ? await copyRows(tx, { table: stageName(job.id, stage), chunk, file, pieces }, context, {
+              report,
+              signal,
+            })
           : 0
       marks.push({ no: chunk.no, kind: chunk.kind, rows })
     }
@@ -51,13 +54,14 @@ export async function stageChunks(
 }
 
 /** The rows to be staged: there is one chunk of them at the most, beside the checks. */
-function rowsOf(chunks: Chunk[]): { rowStart: number; rowEnd: number } {
+export function rowsOf(chunks: Chunk[]): { rowStart: number; rowEnd: number } {
   const [rows, other] = chunks.filter((chunk) => chunk.kind === 'rows')
   if (other) throw new Error('Chunks of rows are staged one at a time')
   return { rowStart: rows?.rowStart ?? 0, rowEnd: rows?.rowEnd ?? 0 }
 }
 
-async function runCheck(
+/** Does a check of the whole file. */
+export async function runCheck(
   kind: 'keys' | 'digest',
   { job, file }: { job: ClaimedJob; file: OpenFile },
   { duckdb }: Context,
@@ -73,15 +77,10 @@ async function runCheck(
   report.info('stage', 'every key is there once', { ms: since(started), rows: file.shape.rows })
 }
 
-async function copyRows(
+/** Copies the rows of a chunk into a stage, given by its quoted name. Gives their number. */
+export async function copyRows(
   tx: Parameters<typeof copyInto>[0],
-  {
-    job,
-    stage,
-    chunk,
-    file,
-    pieces,
-  }: { job: ClaimedJob; stage: number; chunk: Chunk; file: OpenFile; pieces: Pieces },
+  { table, chunk, file, pieces }: { table: string; chunk: Chunk; file: OpenFile; pieces: Pieces },
   { duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<number> {
@@ -92,7 +91,7 @@ async function copyRows(
     columns.map(({ column }) => ({ type: column.type, required: column.required })),
   )
   const copy = copySql(
-    stageName(job.id, stage),
+    table,
     columns.map(({ column }) => column),
   )
   try {

@@ -1,20 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { findJob, insertJob, listJobs, saveContract, takeStalled } from '../../src/db/jobs.ts'
+import { findJob, takeStalled } from '../../src/db/jobs.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
-import { claimChunk, claimJob, releaseLease, renewLease, type Chunk } from '../../src/db/claims.ts'
-import { completeJob, failJob, hasEarlier, nextWaiting, waitForTurn } from '../../src/db/ends.ts'
+import { claimChunk, claimJob, releaseLease, renewLease } from '../../src/db/claims.ts'
+import { failJob } from '../../src/db/ends.ts'
 import { beginMerge } from '../../src/db/parts.ts'
-import { forgetStage, markDone, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
+import { forgetStage, readMarks, recordPlan, releasePending } from '../../src/db/marks.ts'
 import { smallFigura } from '../support/figuras.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
+import { jobRows, LIMITS, PROBLEM } from './job-rows.ts'
 
-const LIMITS = { leaseMs: 30_000, attempts: 3 }
 const HOLDER = { holder: 'n/0', leaseMs: 30_000 }
-const STATS = { read: 1, inserted: 1, updated: 0, unchanged: 0, mergeMs: 1 }
-const PROBLEM = { type: '/problems/internal', title: '', status: 500, code: 'internal' as const, detail: '' }
 
 let database: FreshDatabase
 let sql: Sql
+const { accept, planned, mark, take, attempt, expireLease } = jobRows(() => sql)
 
 beforeAll(async () => {
   database = await freshDatabase()
@@ -28,7 +27,7 @@ afterAll(async () => {
 describe('a job is claimed', () => {
   test('by one of many who ask at once', async () => {
     const { id } = await accept('um')
-    const claims = await Promise.all(Array.from({ length: 6 }, () => claimJob(sql, id, LIMITS)))
+    const claims = await Promise.all(Array.from({ length: 6 }, () => take(id)))
     expect(claims.map((claim) => claim.kind).sort()).toEqual([
       'claimed',
       'held',
@@ -52,7 +51,7 @@ describe('a job is claimed', () => {
       expect(await attempt(id)).toBe(tries)
       await expireLease(id)
     }
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+    expect((await take(id)).kind).toBe('exhausted')
   })
 
   test('later, when whoever has it gives it back at that very moment', async () => {
@@ -68,19 +67,49 @@ describe('a job is claimed', () => {
         return rows
       })
     }
-    expect(await claimJob(givesBack as unknown as Sql, id, LIMITS)).toEqual({ kind: 'held', forMs: 0 })
+    expect(
+      await claimJob(givesBack as unknown as Sql, { job: id, figura: '', orEarliest: false }, LIMITS),
+    ).toEqual({ kind: 'held', forMs: 0 })
   })
 
   test('not when it has ended', async () => {
     const { id } = await accept('quatro')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     await sql.begin((tx) => failJob(tx, { job: id, attempt: 1 }, PROBLEM))
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('ended')
+    expect((await take(id)).kind).toBe('ended')
+  })
+
+  test('in the order of acceptance, whichever doorbell of its figura rings', async () => {
+    const ids = [(await accept('fila')).id, (await accept('fila')).id, (await accept('fila')).id]
+    const other = await accept('fila_outra')
+    const ring = async (job: string) => {
+      const claim = await claimJob(sql, { job, figura: 'fila', orEarliest: true }, LIMITS)
+      return claim.kind === 'claimed' ? ids.indexOf(claim.job.id) : claim.kind
+    }
+    expect(await ring(ids[2]!)).toBe(0)
+    // put back with a pause: whoever rings for another one does not come to it before its time
+    await releaseLease(sql, { job: ids[0]!, attempt: 1 }, { delayMs: 60_000 })
+    expect(await ring(ids[0]!)).toBe(1)
+    await sql.begin((tx) => failJob(tx, { job: ids[1]!, attempt: 1 }, PROBLEM))
+    expect(await ring(ids[1]!)).toBe(2)
+    expect(await ring(ids[1]!)).toBe('ended')
+    await expireLease(ids[0]!)
+    expect(await ring(ids[1]!)).toBe(0)
+    expect((await take(other.id)).kind).toBe('claimed')
+  })
+
+  test('itself, once it was begun, even if an earlier one waits to be begun', async () => {
+    const [first, second] = [await accept('propria'), await accept('propria')]
+    await take(second.id)
+    await expireLease(second.id)
+    const claim = await claimJob(sql, { job: second.id, figura: 'propria', orEarliest: true }, LIMITS)
+    expect(claim).toMatchObject({ kind: 'claimed', job: { id: second.id } })
+    expect((await take(first.id)).kind).toBe('claimed')
   })
 
   test('under the contract that it was accepted under', async () => {
     const { id } = await accept('cinco')
-    const claim = await claimJob(sql, id, LIMITS)
+    const claim = await take(id)
     expect(claim.kind === 'claimed' && claim.job.definition).toEqual(smallFigura('cinco'))
   })
 })
@@ -100,7 +129,7 @@ describe('a job that has used its last attempt', () => {
       const { id } = await planned(`gasta_${phase}`, 1)
       await sql`update bulk.job set attempts = ${LIMITS.attempts}, phase = ${phase} where id = ${id}`
       await expireLease(id)
-      expect((await claimJob(sql, id, LIMITS)).kind).toBe('exhausted')
+      expect((await take(id)).kind).toBe('exhausted')
     }
   })
 })
@@ -108,19 +137,19 @@ describe('a job that has used its last attempt', () => {
 describe('a lease', () => {
   test('is renewed by its holder alone: a holder of an older attempt is told that it lost the job', async () => {
     const { id } = await accept('lease')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(true)
     await expireLease(id)
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     expect(await renewLease(sql, { job: id, attempt: 1 }, 30_000)).toBe(false)
     expect(await renewLease(sql, { job: id, attempt: 2 }, 30_000)).toBe(true)
   })
 
   test('that is given back lets the next one claim at once', async () => {
     const { id } = await accept('devolvido')
-    await claimJob(sql, id, LIMITS)
+    await take(id)
     await releaseLease(sql, { job: id, attempt: 1 })
-    expect((await claimJob(sql, id, LIMITS)).kind).toBe('claimed')
+    expect((await take(id)).kind).toBe('claimed')
   })
 })
 
@@ -167,76 +196,6 @@ describe('a chunk', () => {
   })
 })
 
-describe('jobs of one figura', () => {
-  test('wait for the earlier ones that are alive, and for no others', async () => {
-    const first = await planned('ordem', 1)
-    const second = await planned('ordem', 1)
-    expect(await hasEarlier(sql, first)).toBe(false)
-    expect(await hasEarlier(sql, second)).toBe(true)
-    expect(await hasEarlier(sql, { ...second, figura: 'outra' })).toBe(false)
-    await waitForTurn(sql, { job: second.id, stage: 1 })
-    expect(await nextWaiting(sql, 'ordem')).toBeUndefined()
-    await sql.begin((tx) => failJob(tx, { job: first.id, stage: 1 }, PROBLEM))
-    expect(await hasEarlier(sql, second)).toBe(false)
-    expect(await nextWaiting(sql, 'ordem')).toMatchObject({ id: second.id, stage: 1 })
-  })
-
-  test('are due soon when their turn has come, so that a lost word does not leave them standing', async () => {
-    for (const end of [
-      (id: string) => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS)),
-      (id: string) => sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, PROBLEM)),
-    ]) {
-      const [first, second, third] = [
-        await planned('vez', 1),
-        await planned('vez', 1),
-        await planned('vez', 1),
-      ]
-      for (const { id } of [second, third]) await waitForTurn(sql, { job: id, stage: 1 })
-      await end(first.id)
-      const taken = await takeStalled(sql, { overdueMs: -20_000, nextMs: 600_000, limit: 100 })
-      const ids = taken.map((job) => job.id)
-      expect(ids).toContain(second.id)
-      expect(ids).not.toContain(third.id)
-      for (const { id } of [second, third]) await end(id)
-    }
-  })
-
-  test('that wait for their turn lose no attempt by it', async () => {
-    const { id } = await planned('espera', 1)
-    await waitForTurn(sql, { job: id, stage: 1 })
-    expect(await attempt(id)).toBe(1)
-  })
-
-  test('fail with what PostgreSQL cannot store shown by a sign', async () => {
-    const { id } = await planned('nulo', 1)
-    const detail = `the name a\0b and half a pair \ud800`
-    await sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, { ...PROBLEM, detail, names: ['a\0b'] }))
-    expect(await findJob(sql, 'nulo', id)).toMatchObject({
-      status: 'erro',
-      error: { detail: 'the name a\ufffdb and half a pair \ufffd', names: ['a\ufffdb'] },
-    })
-  })
-
-  test('are completed once: a second completion finds the job ended', async () => {
-    const { id } = await planned('fim', 1)
-    const complete = () => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS))
-    expect(await complete()).toBe(true)
-    expect(await complete()).toBe(false)
-  })
-
-  test('are listed newest first, by status, and on from a job', async () => {
-    const ids = [(await accept('lista')).id, (await accept('lista')).id, (await accept('lista')).id]
-    await claimJob(sql, ids[1] ?? '', LIMITS)
-    const list = async (options: Partial<Parameters<typeof listJobs>[2]>) =>
-      (await listJobs(sql, 'lista', { status: undefined, before: undefined, limit: 10, ...options })).map(
-        (job) => job.id,
-      )
-    expect(await list({})).toEqual([...ids].reverse())
-    expect(await list({ status: 'processando' })).toEqual([ids[1] ?? ''])
-    expect(await list({ before: ids[2] ?? '', limit: 1 })).toEqual([ids[1] ?? ''])
-  })
-})
-
 test('a stage that is forgotten leaves no progress and no time behind, and its job is rung for anew', async () => {
   const { id } = await planned('esquecido', 2)
   await mark(id, 0)
@@ -249,7 +208,7 @@ test('a stage that is forgotten leaves no progress and no time behind, and its j
     ring: 1,
   })
   expect(await forgetStage(sql, { job: id, stage: 1 })).toBeUndefined()
-  await claimJob(sql, id, LIMITS)
+  await take(id)
   const plan = { bytes: 1, rows: 0, rowGroups: 0, etag: null, planMs: 1, chunks: [] }
   expect(await sql.begin((tx) => recordPlan(tx, { job: id, attempt: 2 }, plan))).toBe(true)
   expect((await findJob(sql, 'esquecido', id))?.stageMs).toBeNull()
@@ -263,38 +222,3 @@ test('a job that stands still is taken by one sweeper of many, and not again bef
   expect(sweeps.flat().filter((job) => job.id === id)).toEqual([{ id, figura: 'parado', ring: 1 }])
   expect((await takeStalled(sql, options)).filter((job) => job.id === id)).toEqual([])
 })
-
-async function accept(figura: string): Promise<{ id: string; figura: string; seq: number }> {
-  const id = Bun.randomUUIDv7()
-  await saveContract(sql, { hash: figura, figura: smallFigura(figura) })
-  await insertJob(sql, { id, figura, contract: figura, url: 's3://b/k', sha256: null })
-  const job = await findJob(sql, figura, id)
-  return { id, figura, seq: job?.seq ?? 0 }
-}
-
-/** A job of `chunks` chunks of 10 rows, in its first stage. */
-async function planned(figura: string, chunks: number, released = chunks) {
-  const job = await accept(figura)
-  await claimJob(sql, job.id, LIMITS)
-  const list = Array.from({ length: chunks }, (_, no): Chunk & { released: boolean } => {
-    return { no, kind: 'rows', rowStart: no * 10, rowEnd: no * 10 + 10, released: no < released }
-  })
-  const plan = { bytes: 1, rows: chunks * 10, rowGroups: chunks, etag: null, planMs: 1, chunks: list }
-  expect(await sql.begin((tx) => recordPlan(tx, { job: job.id, attempt: 1 }, plan))).toBe(true)
-  return job
-}
-
-function mark(job: string, no: number) {
-  const chunks = [{ no, kind: 'rows' as const, rows: 10 }]
-  return sql.begin(async (tx) => markDone(tx, { job, stage: 1, chunks }, { release: 1 }))
-}
-
-async function attempt(id: string): Promise<number> {
-  const claim = await claimJob(sql, id, LIMITS)
-  if (claim.kind !== 'claimed') throw new Error(`not claimed: ${claim.kind}`)
-  return claim.job.attempts
-}
-
-async function expireLease(id: string): Promise<void> {
-  await sql`update bulk.job set lease_until = now() - interval '1 second' where id = ${id}`
-}

@@ -70,7 +70,10 @@ export async function startInProcess(env: Record<string, string> = {}): Promise<
     for (let task = tasks.shift(); task && putBack.length < 10; task = tasks.shift()) {
       const outcome = await ingest.run(task)
       tasks.push(...(outcome.kind === 'done' ? outcome.release : [task]))
-      if (outcome.kind === 'again') putBack.push(outcome.reason)
+      if (outcome.kind === 'again') {
+        putBack.push(outcome.reason)
+        await sql`update bulk.job set lease_until = now() where id = ${first.job}`
+      }
     }
     const job = await findJob(sql, first.figura, first.job)
     if (!job) throw new Error(`the job ${first.job} is gone`)

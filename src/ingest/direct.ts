@@ -1,0 +1,84 @@
+import type { Chunk, ClaimedJob } from '../db/claims.ts'
+import { completeDirect, hasEarlier, type MergeStats } from '../db/ends.ts'
+import { limitMerge, lockForMerge } from '../db/locks.ts'
+import type { Transaction } from '../db/postgres.ts'
+import { isEmpty, mayMakeTemporary, readCounting } from '../db/targets.ts'
+import type { Context } from './context.ts'
+import type { OpenFile } from './file.ts'
+import { JobLost } from './lease.ts'
+import { countingBy } from './merge.ts'
+import { mergeRows, statsOf } from './merge-rows.ts'
+import { copyRows, rowsOf, runCheck } from './stage.ts'
+import { createSessionStageSql, sessionStageName, targetName } from './sql-postgres.ts'
+import type { Running } from './work.ts'
+
+/**
+ * Loads a small file in one transaction: COPY into a stage of the session's own, MERGE, statistics, the end of the
+ * job. There is nothing to clean up after it, whatever happens: no stage, no marks, no dead rows in the catalogues.
+ *
+ * Undefined: an earlier job of the figura is still at work, or the role may not make temporary tables; nothing is
+ * done, and the rows have to be staged where others see them.
+ * @throws BulkError when the data is at fault; JobLost; PostgreSQL's own errors
+ */
+export async function loadDirect(
+  job: ClaimedJob,
+  { file, chunks, planMs }: { file: OpenFile; chunks: Chunk[]; planMs: number },
+  context: Context,
+  { report, signal }: Running,
+): Promise<MergeStats | undefined> {
+  const started = performance.now()
+  const figura = job.definition
+  const columns = file.columns.map(({ column }) => column)
+  const table = sessionStageName(columns)
+  const wanted = { ...rowsOf(chunks), columns: file.columns.map((column) => column.fileColumn) }
+  await using pieces = file.pieces(wanted, signal)
+  const checks = chunks.flatMap(({ kind }) => (kind === 'rows' ? [] : [kind]))
+  for (const check of checks) await runCheck(check, { job, file }, context, { report, signal })
+  await pieces.ready()
+  // awaited here: the pieces are given up when this function returns
+  return await context.session.begin(async (tx) => {
+    if (!(await mayMakeTemporary(tx))) return undefined
+    await tx.unsafe(createSessionStageSql(table, columns))
+    for (const chunk of chunks) {
+      if (chunk.kind !== 'rows') continue
+      await copyRows(tx, { table, chunk, file, pieces }, context, { report, signal })
+    }
+    if (!(await isOurTurn(tx, job, context))) return undefined
+    const stageMs = Math.round(performance.now() - started)
+
+    const merging = performance.now()
+    job.phase = 'merge'
+    await limitMerge(tx, { workMemBytes: context.config.bounds.mergeWorkMemBytes, lockMs: 0 })
+    await lockForMerge(tx, figura.table)
+    const empty = await isEmpty(tx, targetName(figura))
+    const counting = countingBy(await readCounting(tx))
+    const { rows } = file.shape
+    const counts = await mergeRows(tx, { figura, columns, rows: table, empty, counting })
+    const stats = statsOf({ rows }, counts, merging)
+    const facts = {
+      bytes: file.source.bytes,
+      rows,
+      rowGroups: file.shape.rowGroups.length,
+      etag: file.source.etag,
+      planMs,
+      stageMs,
+      checks: checks.length,
+    }
+    const fence = { job: job.id, attempt: job.attempts }
+    if (!(await completeDirect(tx, fence, { file: facts, stats }))) throw new JobLost('the job ended')
+    return stats
+  })
+}
+
+/** How often it is asked whether an earlier job is still alive, in milliseconds: about what such a job takes. */
+const TURN_POLL_MS = 4
+
+/** Waits a little for the earlier jobs of the figura: mostly they are as small as this one, and about to end. */
+async function isOurTurn(tx: Transaction, job: ClaimedJob, { config }: Context): Promise<boolean> {
+  const deadline = performance.now() + config.bounds.directTurnMs
+  while (await hasEarlier(tx, job)) {
+    if (performance.now() > deadline) return false
+    await Bun.sleep(TURN_POLL_MS)
+  }
+  return true
+}

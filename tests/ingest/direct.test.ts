@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { findJob, readJobLog } from '../../src/db/jobs.ts'
+import type { Figura } from '../../src/figura/types.ts'
+import { openIngest } from '../../src/ingest/ingest.ts'
+import { startInProcess, type InProcess } from '../support/in-process.ts'
+
+let at: InProcess
+let figura: Figura
+let number = 0
+
+beforeAll(async () => {
+  at = await startInProcess()
+})
+afterAll(() => at[Symbol.asyncDispose]())
+beforeEach(() => {
+  figura = at.figura(`pequena${number++}`, { id: 'bigint', nome: 'text' })
+})
+
+const rows = (from: number, count: number, nome = 'nome') =>
+  `select i as id, '${nome} ' || i as nome from range(${from}, ${from + count}) t(i)`
+const stages = () => at.sql`select relname from pg_class where relnamespace = 'bulk_stage'::regnamespace`
+const isDirect = async (job: { id: string }) =>
+  (await readJobLog(at.sql, job.id, 100)).some((line) => line.data?.direct === true)
+
+test('a small file is loaded in one transaction, with all its statistics and no stage', async () => {
+  const job = await at.load(figura, await at.write('um', rows(0, 1000)))
+  expect(job).toMatchObject({
+    status: 'completo',
+    rows: 1000,
+    rowGroups: 1,
+    chunksTotal: 1,
+    chunksDone: 1,
+    checksDone: 1,
+    read: 1000,
+    inserted: 1000,
+    stage: null,
+  })
+  expect(job.bytes).toBeGreaterThan(0)
+  for (const ms of [job.planMs, job.stageMs, job.mergeMs]) expect(ms).toBeNumber()
+  expect(await isDirect(job)).toBe(true)
+  const next = await at.load(
+    figura,
+    await at.write('dois', `${rows(0, 900)} union all ${rows(900, 200, 'novo')}`),
+  )
+  expect(next).toMatchObject({ status: 'completo', inserted: 100, updated: 100, unchanged: 900 })
+  expect(await stages()).toHaveLength(0)
+})
+
+test('many small files of one figura leave nothing in the catalogues', async () => {
+  // the figura's table and the session's stage are made once
+  await at.load(figura, await at.write('antes', rows(0, 10)))
+  const newest = () => at.sql`select count(*) as relations, max(oid::bigint) as newest from pg_class`
+  const before = await newest()
+  for (let file = 0; file < 20; file++) await at.load(figura, await at.write(`f${file}`, rows(file * 10, 10)))
+  expect(await newest()).toEqual(before)
+})
+
+test('a small file waits its turn staged when an earlier one of its figura takes long', async () => {
+  const earlier = await at.accept(figura, await at.write('cedo', rows(0, 10)))
+  await at.sql`update bulk.job set status = 'processando', phase = 'stage', stage = 1,
+    lease_until = now() + interval '1 hour' where id = ${earlier.job}`
+  const later = await at.accept(figura, await at.write('tarde', rows(5, 10, 'novo')))
+  expect(await at.finish(later)).toMatchObject({ status: 'processando', phase: 'wait' })
+  expect(await stages()).toHaveLength(1)
+  await at.sql`update bulk.job set status = 'erro' where id = ${earlier.job}`
+  expect(await at.finish(later)).toMatchObject({ status: 'completo', inserted: 10 })
+  expect(await stages()).toHaveLength(0)
+})
+
+test('a small file with bad data ends its job in erro, and the next one on that connection is loaded', async () => {
+  const bad = await at.load(figura, await at.write('nulo', `select 1::bigint as id, 'a' || chr(0) as nome`))
+  expect(bad).toMatchObject({ status: 'erro', error: { code: 'value_refused' }, stage: null })
+  const twice = await at.load(figura, await at.write('vezes', `${rows(0, 5)} union all ${rows(0, 5)}`))
+  expect(twice).toMatchObject({ status: 'erro', error: { code: 'key_repeated' } })
+  expect(await at.load(figura, await at.write('bom', rows(0, 5)))).toMatchObject({
+    status: 'completo',
+    inserted: 5,
+  })
+})
+
+test('where the role may make no temporary table, a small file is staged like a large one', async () => {
+  await using rich = await startInProcess()
+  const role = `poor_${crypto.randomUUID().slice(0, 8)}`
+  const [row] = await rich.sql`select current_database() as name`
+  await rich.sql.unsafe(`
+    revoke temporary on database "${row?.name}" from public;
+    create role ${role} login password 'poor';
+    grant usage, create on schema public, bulk_stage to ${role};
+    grant usage on schema bulk to ${role};
+    grant all on all tables in schema bulk to ${role};
+    grant all on all sequences in schema bulk to ${role}`)
+  const url = new URL(rich.config.databaseUrl)
+  Object.assign(url, { username: role, password: 'poor' })
+  const ingest = await openIngest({ ...rich.config, databaseUrl: url.href }, 0, () => {})
+  try {
+    const task = await rich.accept(
+      rich.figura('pobre', { id: 'bigint' }),
+      await rich.write('pobre', 'select 1 as id'),
+    )
+    expect((await ingest.run(task)).kind).toBe('done')
+    const job = await findJob(rich.sql, 'pobre', task.job)
+    expect(job).toMatchObject({ status: 'completo', inserted: 1, stage: 1 })
+  } finally {
+    await ingest.close()
+  }
+})
