@@ -1,15 +1,16 @@
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
+import { MESSAGE_HEADER_BYTES } from './message.ts'
 
 /** What of a transaction of postgres.js is needed. */
 type Transaction = { unsafe(sql: string): { writable(): Promise<Writable> } }
 
 /**
- * Feeds a `COPY … FROM STDIN` with frames, at PostgreSQL's pace. A frame is asked for while the one before it
- * is on its way, but only one ever is: postgres.js copies a frame at once when nothing waits before it, so
- * that the frame's buffer may be filled again while the socket is busy.
- * Returns the bytes written. An error of the server, the link, the frames or the signal rejects, whenever it
+ * Feeds a `COPY … FROM STDIN` with frames, at PostgreSQL's pace. Each frame is a message of asMessage(), which
+ * goes to the socket as it is, and is not copied on the way. A frame is asked for while the one before it is
+ * still with the socket, but only one ever is: two buffers by turns are enough for who makes the frames.
+ * Returns the bytes of the stream. An error of the server, the link, the frames or the signal rejects, whenever it
  * comes; the transaction must then be rolled back, which throwing on does. The signal does not interrupt who
  * makes the frames.
  */
@@ -21,6 +22,8 @@ export async function copyInto(
 ): Promise<number> {
   signal?.throwIfAborted()
   const writable = await tx.unsafe(copySql).writable()
+  // what our patch of postgres.js looks at: the frames have their headers already
+  Object.assign(writable, { framed: true })
   const done = finished(writable)
   done.catch(() => {}) // it may fail before anybody waits for it
   const abort = () => writable.destroy(asError(signal?.reason))
@@ -32,7 +35,7 @@ export async function copyInto(
     for await (const frame of frames) {
       await Promise.race([sent, done])
       sent = write(writable, frame)
-      bytes += frame.length
+      bytes += frame.length - MESSAGE_HEADER_BYTES
       // While the socket takes all at once nothing else lets the event loop turn, and an error would not be
       // seen: 30 s for frames that PostgreSQL had refused in the first.
       await setImmediate()

@@ -1,5 +1,5 @@
 import type { PlainKind } from '../figura/types.ts'
-import { isNull, readVector, type ColumnEncoder } from './column.ts'
+import { isNull, readVector, type ColumnEncoder, type Values } from './column.ts'
 import type { Output } from './memory.ts'
 
 /** Types whose values have a fixed number of bytes, the same in DuckDB and in PostgreSQL. */
@@ -47,12 +47,13 @@ function column<Words>(
   wordsOf: (data: Uint8Array<ArrayBuffer>) => Words,
   write: Write<Words>,
 ): ColumnEncoder {
+  let values: Values | undefined
   let words: Words
   let valid: Uint8Array | null = null
   return {
     width,
     load(vector, count) {
-      const values = readVector(vector, count, width)
+      values = readVector(vector, count, width, values)
       words = wordsOf(values.data)
       valid = values.valid
       return valid

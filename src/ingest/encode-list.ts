@@ -1,5 +1,5 @@
 import duckdb from '@duckdb/node-bindings'
-import { addBytes, isNull, readVector, type ColumnEncoder } from './column.ts'
+import { addBytes, isNull, readVector, type ColumnEncoder, type Values } from './column.ts'
 import type { Output } from './memory.ts'
 
 /**
@@ -9,6 +9,7 @@ import type { Output } from './memory.ts'
  * by itself.
  */
 export function listColumn(element: ColumnEncoder, elementOid: number): ColumnEncoder {
+  let values: Values | undefined
   let entries: Uint32Array
   let valid: Uint8Array | null = null
   let elementValid: Uint8Array | null = null
@@ -18,9 +19,9 @@ export function listColumn(element: ColumnEncoder, elementOid: number): ColumnEn
   return {
     width: 0,
     load(vector, count) {
-      const { data, valid: mask } = readVector(vector, count, 16)
-      entries = new Uint32Array(data.buffer, data.byteOffset, count * 4)
-      valid = mask
+      values = readVector(vector, count, 16, values)
+      entries = new Uint32Array(values.data.buffer, values.data.byteOffset, count * 4)
+      valid = values.valid
       const elements = duckdb.list_vector_get_size(vector)
       elementValid = elements === 0 ? null : element.load(duckdb.list_vector_get_child(vector), elements)
       if (sizes.length < elements) {

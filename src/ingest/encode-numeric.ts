@@ -1,4 +1,4 @@
-import { isNull, readVector, type ColumnEncoder } from './column.ts'
+import { isNull, readVector, type ColumnEncoder, type Values } from './column.ts'
 import type { Output } from './memory.ts'
 
 /**
@@ -10,6 +10,7 @@ import type { Output } from './memory.ts'
 export function numericColumn(precision: number, scale: number): ColumnEncoder {
   const width = precision <= 4 ? 2 : precision <= 9 ? 4 : precision <= 18 ? 8 : 16
   const shape = shapeOf(width, scale)
+  let vectorValues: Values | undefined
   let digits = noDigits(0, shape)
   let words = new Int32Array(0)
   let valid: Uint8Array | null = null
@@ -17,10 +18,10 @@ export function numericColumn(precision: number, scale: number): ColumnEncoder {
   return {
     width: HEADER_BYTES,
     load(vector, count) {
-      const values = readVector(vector, count, width)
-      valid = values.valid
+      vectorValues = readVector(vector, count, width, vectorValues)
+      valid = vectorValues.valid
       if (digits.counts.length < count) digits = noDigits(count, shape)
-      const { buffer, byteOffset } = values.data
+      const { buffer, byteOffset } = vectorValues.data
       if (width === 2) digits.values.set(new Int16Array(buffer, byteOffset, count))
       else words = new Int32Array(buffer, byteOffset, (count * width) >> 2)
       if (width === 4) digits.values.set(words)

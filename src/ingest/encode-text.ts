@@ -1,4 +1,4 @@
-import { addBytes, isNull, readVector, type ColumnEncoder } from './column.ts'
+import { addBytes, isNull, readVector, type ColumnEncoder, type Values } from './column.ts'
 import type { CopyString, Output } from './memory.ts'
 
 /**
@@ -7,6 +7,7 @@ import type { CopyString, Output } from './memory.ts'
  * has its version.
  */
 export function textColumn({ prefix, copy }: { prefix?: number; copy: CopyString }): ColumnEncoder {
+  let values: Values | undefined
   let strings: Uint32Array
   let inline: DataView
   let valid: Uint8Array | null = null
@@ -14,10 +15,11 @@ export function textColumn({ prefix, copy }: { prefix?: number; copy: CopyString
   return {
     width,
     load(vector, count) {
-      const { data, valid: mask } = readVector(vector, count, 16)
+      values = readVector(vector, count, 16, values)
+      const { data } = values
       strings = new Uint32Array(data.buffer, data.byteOffset, count * 4)
       inline = new DataView(data.buffer, data.byteOffset)
-      valid = mask
+      valid = values.valid
       return valid
     },
     measure(sizes, from, to) {

@@ -44,6 +44,23 @@ async function pidOf(tx: postgres.Sql | postgres.TransactionSql): Promise<number
   return (await tx<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid ?? 0
 }
 
+test('a COPY that is told so takes messages with their headers, and does not wrap them again', async () => {
+  const sql = connect()
+  const copied = sql.begin(async (tx) => {
+    const writable = await tx`copy numbers from stdin`.writable()
+    Object.assign(writable, { framed: true })
+    const text = Buffer.from('.....4711\n4712\n')
+    text[0] = 'd'.charCodeAt(0)
+    text.writeUInt32BE(text.length - 1, 1)
+    writable.end(text)
+    await finished(writable)
+    const rows = await answer(tx`delete from numbers where n in (4711, 4712) returning n`)
+    expect(rows).toHaveLength(2)
+  })
+  await within(copied)
+  await sql.end()
+})
+
 describe('a COPY that is rejected when all is written already', () => {
   const cases: [string, string, string][] = [
     ['for its last row', '1\n2\nbad\n', 'invalid input syntax for type integer: "bad"'],

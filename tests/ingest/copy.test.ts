@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type postgres from 'postgres'
 import { copyInto } from '../../src/ingest/copy.ts'
+import { asMessage, MESSAGE_HEADER_BYTES } from '../../src/ingest/message.ts'
 import { refusal } from '../support/refusal.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
@@ -21,17 +22,20 @@ afterAll(() => database[Symbol.asyncDispose]())
 
 const COPY = 'copy numbers from stdin (format text)'
 
-/** Lines first..last, some in each frame; all frames are the same buffer, as those of the encoder are. */
+/** Lines first..last, some in each frame; the frames are two buffers by turns, as those of the encoder are. */
 async function* lines(
   first: number,
   last: number,
   { frameLines = 1000, bad = -1 } = {},
 ): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.alloc(frameLines * 12)
+  let buffer = Buffer.alloc(MESSAGE_HEADER_BYTES + frameLines * 12)
+  let other = Buffer.alloc(buffer.length)
   for (let at = first; at <= last; at += frameLines) {
     const numbers = Array.from({ length: Math.min(frameLines, last - at + 1) }, (_, i) => at + i)
-    const length = buffer.write(numbers.map((n) => (n === bad ? 'bad\n' : `${n}\n`)).join(''))
-    yield buffer.subarray(0, length)
+    const text = numbers.map((n) => (n === bad ? 'bad\n' : `${n}\n`)).join('')
+    const length = MESSAGE_HEADER_BYTES + buffer.write(text, MESSAGE_HEADER_BYTES)
+    yield asMessage(buffer.subarray(0, length))
+    ;[buffer, other] = [other, buffer]
   }
 }
 
@@ -182,7 +186,8 @@ test('while PostgreSQL is busy no more frames are made than the sockets hold', a
   await sql`create function wait() returns trigger language plpgsql as
     $$ begin perform pg_advisory_xact_lock_shared(4711); return new; end $$`
   await sql`create trigger wait before insert on texts for each row execute function wait()`
-  const line = Buffer.alloc(1024 * 1024, 'x')
+  const lineBytes = 1024 * 1024
+  const line = asMessage(Buffer.alloc(MESSAGE_HEADER_BYTES + lineBytes, 'x'))
   line[line.length - 1] = 10
   let frames = 0
   async function* texts(): AsyncGenerator<Uint8Array> {
@@ -197,5 +202,5 @@ test('while PostgreSQL is busy no more frames are made than the sockets hold', a
   expect(frames).toBeLessThan(30)
   await blocker`select pg_advisory_unlock(4711)`
   blocker.release()
-  expect(await copied).toBe(60 * line.length)
+  expect(await copied).toBe(60 * lineBytes)
 })

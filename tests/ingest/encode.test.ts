@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openDuckdb, type Duckdb } from '../../src/db/duckdb.ts'
 import { createEncoder } from '../../src/ingest/encode.ts'
+import { MESSAGE_HEADER_BYTES } from '../../src/ingest/message.ts'
 import { copyByBindings, copyByLibc } from '../../src/ingest/memory.ts'
 import { duck } from '../support/parquet.ts'
 import { refusal } from '../support/refusal.ts'
@@ -175,10 +176,26 @@ test('frames keep to their size, but for a row that is larger', async () => {
   for await (const frame of encoder.frames(
     duckdb.stream(`select repeat('x', ${lengths}) from range(5000) t(i)`),
   )) {
-    sizes.push(frame.length)
+    sizes.push(frame.length - MESSAGE_HEADER_BYTES)
   }
   expect(sizes.filter((size) => size > 10_002)).toEqual([50_006])
   expect(encoder.rows).toBe(5000)
+})
+
+test('a frame stays as it is while the next one is made', async () => {
+  const encoder = createEncoder([{ type: typeOf('text') }], { frameBytes: 10_000 })
+  let last = { frame: new Uint8Array(), copy: new Uint8Array() }
+  let frames = 0
+  for await (const frame of encoder.frames(
+    duckdb.stream(
+      `select repeat(i::varchar, case when i = 2500 then 50000 else 100 end) from range(5000) t(i)`,
+    ),
+  )) {
+    expect(Buffer.compare(last.frame, last.copy)).toBe(0)
+    last = { frame, copy: frame.slice() }
+    frames++
+  }
+  expect(frames).toBeGreaterThan(100)
 })
 
 test('nulls of required columns are counted, with the first rows of the stream that have them', async () => {

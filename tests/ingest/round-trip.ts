@@ -4,6 +4,7 @@ import { canonicalName } from '../../src/figura/type-names.ts'
 import type { ColumnType } from '../../src/figura/types.ts'
 import { copyInto } from '../../src/ingest/copy.ts'
 import { createEncoder } from '../../src/ingest/encode.ts'
+import { MESSAGE_HEADER_BYTES } from '../../src/ingest/message.ts'
 import { duckType } from '../../src/ingest/sql.ts'
 
 /** A column to be loaded: an expression of DuckDB, and the PostgreSQL type that it is loaded as. */
@@ -69,10 +70,10 @@ function select(samples: Sample[], from: string): string {
   return `select ${columns.join(', ')} from ${from}`
 }
 
-/** A frame is only valid until the next is asked for. */
+/** What the frames carry, without the headers of their messages. A frame is not valid for long. */
 async function* keep(frames: AsyncIterable<Uint8Array>, kept: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for await (const frame of frames) {
-    kept.push(frame.slice())
+    kept.push(frame.slice(MESSAGE_HEADER_BYTES))
     yield frame
   }
 }
