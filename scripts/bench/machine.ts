@@ -7,12 +7,13 @@ export type Machine = Record<'date' | 'cpu' | 'memory' | 'system' | 'versions' |
 
 /** Where and with what it was measured. */
 export async function describeMachine({ sql, duck, embedded, options }: Rig): Promise<Machine> {
-  const [server] = await sql<{ version: string }[]>`select current_setting('server_version') as version`
+  const [server] = await sql<{ version: string; buffers: string }[]>`
+    select current_setting('server_version') as version, current_setting('shared_buffers') as buffers`
   const [reader] = await rowsOf(duck, 'select version() as version')
   const nats = await natsVersion(embedded.nats.port)
   const versions = [
     `Bun ${Bun.version}`,
-    `PostgreSQL ${server?.version} (fsync on)`,
+    `PostgreSQL ${server?.version} (fsync on, shared_buffers ${server?.buffers})`,
     `NATS ${nats}`,
     `DuckDB ${String(reader?.version).replace('v', '')}`,
   ]

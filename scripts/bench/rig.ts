@@ -1,4 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import postgres from 'postgres'
@@ -36,6 +37,11 @@ export type Rig = {
   groups(): Group[]
 }
 
+/** A quarter of the memory, as PostgreSQL's manual advises, and no more than 2 GB: both sides have it. */
+function sharedBuffers(): string {
+  return `${Math.min(2048, Math.floor(totalmem() / 4 / 2 ** 20))}MB`
+}
+
 /** Starts PostgreSQL (as durable as in production), NATS and a bucket, each a process of its own. */
 export async function startRig(options: Options, { dir, undo, say }: Session): Promise<Rig> {
   chmodSync(dir, 0o711) // PostgreSQL may run as another user, and has to pass through
@@ -44,7 +50,11 @@ export async function startRig(options: Options, { dir, undo, say }: Session): P
   chmodSync(files, 0o777)
   mkdirSync(figuras)
   say('starting PostgreSQL, NATS and a bucket')
-  const server = await startPostgres({ dir: join(dir, 'postgres'), durable: true })
+  const server = await startPostgres({
+    dir: join(dir, 'postgres'),
+    durable: true,
+    settings: { shared_buffers: sharedBuffers(), max_wal_size: '8GB' },
+  })
   undo(async () => {
     await server.stop()
     removeElsewhere(join(dir, 'postgres'))
