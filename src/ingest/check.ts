@@ -1,5 +1,6 @@
 import { BulkError } from '../errors.ts'
 import type { SourceFile } from '../source/source.ts'
+import { keysRise } from './rising.ts'
 import { type KeyFile, type KeyFindings, readKeys, readRepeated, type RepeatedKeys } from './keys.ts'
 
 /**
@@ -8,6 +9,7 @@ import { type KeyFile, type KeyFindings, readKeys, readRepeated, type RepeatedKe
  * @throws BulkError `key_null` or `key_repeated`, with the count and the first rows (counted from 1)
  */
 export async function checkKeys(keys: KeyFile): Promise<void> {
+  if (await keysRise(keys)) return
   const { nulls, repeated } = await readKeys(keys)
   if (nulls.count > 0) throw nullKeys(keys, nulls)
   if (repeated !== 'many' && repeated.length === 0) return

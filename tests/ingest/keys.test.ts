@@ -119,7 +119,9 @@ test('a key of two columns is compared as a whole, and char(n) without its trail
 
 test('keys in order are read once, others twice; statistics that are missing prove no order', async () => {
   expect((await requests(`select i as id from range(20000) t(i)`)).times).toBe(1)
-  expect((await requests(`select ${SHUFFLED} as id from range(20000) t(i)`)).times).toBe(6)
+  // a first look tells that these do not rise, before they are read by their hashes
+  expect((await requests(`select ${FALLING} as id from range(20000) t(i)`)).times).toBe(2)
+  expect((await requests(`select ${SHUFFLED} as id from range(20000) t(i)`)).times).toBe(7)
   // texts have statistics too, which may be cut short
   const text = await requests(`select lpad(i::varchar, 9, '0') as id from range(20000) t(i)`, { id: 'text' })
   expect(text.times).toBe(6)
