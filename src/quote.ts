@@ -7,7 +7,8 @@ export function quote(identifier: string): string {
 
 /** A text as a literal of PostgreSQL, for the few statements that take no parameters. */
 export function quoteLiteral(text: string): string {
-  if (/[\\\0]/.test(text)) throw new Error(`A text with a backslash or a NUL is not written as a literal: ${text}`)
+  if (/[\\\0]/.test(text))
+    throw new Error(`A text with a backslash or a NUL is not written as a literal: ${text}`)
   return `'${text.replaceAll("'", "''")}'`
 }
 

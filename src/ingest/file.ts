@@ -163,6 +163,8 @@ export async function asCorrupt<T>(source: SourceFile, read: () => Promise<T>): 
 
 /** The same for an error that is at hand. */
 export function fileError(source: SourceFile, error: unknown): unknown {
+  if (error instanceof Error && error.message.startsWith('Out of Memory Error'))
+    return tooLarge(source, error)
   return isAboutFile(error) ? corrupt(source, error) : error
 }
 
@@ -176,6 +178,21 @@ const HOST_ERRORS = /No space left on device|Disk quota exceeded|Too many open f
 
 const FILE_ERRORS =
   /^(IO|Invalid Input|Invalid|Serialization|Not implemented|Binder|Invalid type|Out of Range|TransactionContext) Error/i
+
+/** A page is unpacked in one piece, and some writers make one page of a whole row group: a second try needs as much. */
+function tooLarge(source: SourceFile, error: Error): BulkError {
+  return new BulkError(
+    'file_too_large',
+    {
+      subject: source.name,
+      found: `pages that do not fit into memory (${error.message.split('\n')[0]})`,
+      expected: 'pages that do (DUCKDB_MEMORY_MB)',
+      action: 'Write the file with smaller row groups or pages, or give the worker more memory.',
+    },
+    {},
+    { cause: error },
+  )
+}
 
 function corrupt(source: SourceFile, error: Error): BulkError {
   const said = error.message

@@ -40,9 +40,14 @@ export async function mergeStage(
 export function planMerge(
   facts: MergeFacts,
   job: { id: string; rows: number | null },
-  { stage, bounds }: { stage: number; bounds: Pick<Bounds, 'mergeConnections' | 'mergePartRows'> },
+  {
+    stage,
+    bounds,
+  }: { stage: number; bounds: Pick<Bounds, 'mergeConnections' | 'mergePartRows' | 'mergePartBytes'> },
 ): MergePlan {
-  const wanted = Math.min(bounds.mergeConnections, Math.floor((job.rows ?? 0) / bounds.mergePartRows))
+  const byRows = (job.rows ?? 0) / bounds.mergePartRows
+  const byBytes = (facts.stageBlocks * BLOCK_BYTES) / bounds.mergePartBytes
+  const wanted = Math.min(bounds.mergeConnections, Math.floor(Math.max(byRows, byBytes)))
   const parts = Math.max(1, wanted <= facts.preparedFree ? Math.min(wanted, facts.stageBlocks) : 1)
   const name = stageName(job.id, stage)
   const cut = (part: number) => Math.floor((facts.stageBlocks * part) / parts)
@@ -60,6 +65,9 @@ export function planMerge(
 export function countingBy({ trackCounts, version }: Pick<MergeFacts, 'trackCounts' | 'version'>) {
   return trackCounts || version < 170000 ? ('statistics' as const) : ('returning' as const)
 }
+
+/** Bytes of a block, as nearly every PostgreSQL is built. */
+const BLOCK_BYTES = 8192
 
 /** The number of a block that PostgreSQL never gives out. */
 const BLOCKS_MAX = 2 ** 32 - 1

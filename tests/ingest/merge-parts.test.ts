@@ -3,6 +3,7 @@ import { decideMerge } from '../../src/db/ends.ts'
 import { findJob, readJobLog } from '../../src/db/jobs.ts'
 import { beginMerge, commitPart, partName, preparePart, rollbackPart } from '../../src/db/parts.ts'
 import type { Figura } from '../../src/figura/types.ts'
+import { planMerge } from '../../src/ingest/merge.ts'
 import { rollbackOrphans } from '../../src/ingest/orphans.ts'
 import { stageName } from '../../src/ingest/sql-postgres.ts'
 import type { Task } from '../../src/job.ts'
@@ -36,6 +37,35 @@ async function merges(job: { id: string }) {
   const lines = await readJobLog(at.sql, job.id, 1000)
   return lines.filter((line) => line.phase === 'merge').map(({ message, data }) => ({ message, ...data }))
 }
+
+describe('how a stage is merged', () => {
+  const facts = { version: 180000, trackCounts: true, preparedFree: 8, stageBlocks: 1000 }
+  const bounds = { mergeConnections: 3, mergePartRows: 100, mergePartBytes: 2 ** 40 }
+  const plan = (changed: Partial<typeof facts>, rows = 1000, other: Partial<typeof bounds> = {}) =>
+    planMerge({ ...facts, ...changed }, { id: 'j', rows }, { stage: 1, bounds: { ...bounds, ...other } })
+
+  test('over as many connections as its rows or its bytes are worth, without a gap between the slices', () => {
+    expect(plan({}).slices.map((slice) => slice.match(/\(\d+,0\)/g))).toEqual([
+      ['(0,0)', '(333,0)'],
+      ['(333,0)', '(666,0)'],
+      ['(666,0)', '(4294967295,0)'],
+    ])
+    expect(plan({}, 250).slices).toHaveLength(2)
+    expect(plan({}, 199).slices).toEqual([stageName('j', 1)])
+    expect(plan({}, 10, { mergePartBytes: 4_000_000 }).slices).toHaveLength(2)
+  })
+
+  test('in one transaction where none can be prepared, or too few', () => {
+    for (const preparedFree of [0, 2, -1]) expect(plan({ preparedFree }).slices).toHaveLength(1)
+    expect(plan({ stageBlocks: 0 }).slices).toHaveLength(1)
+  })
+
+  test('counted by the MERGE itself only where the server counts nothing', () => {
+    expect(plan({}).counting).toBe('statistics')
+    expect(plan({ trackCounts: false }).counting).toBe('returning')
+    expect(plan({ trackCounts: false, version: 150000 }).counting).toBe('statistics')
+  })
+})
 
 describe('a large merge', () => {
   test('runs over several connections, counts every row, and leaves nothing prepared', async () => {

@@ -136,3 +136,12 @@ test('a chunk that a thread has lost, and still works on, is done by another thr
   const [job] = await sql`select status, inserted::int from bulk.job where id = ${task.job}`
   expect(job).toMatchObject({ status: 'completo', inserted: 4096 })
 })
+
+test('a file whose pages do not fit into memory ends its job at once, and says what would help', async () => {
+  const nome = Array.from({ length: 24 }, (_, at) => `md5((i * 31 + ${at})::varchar)`).join(' || ')
+  const select = `select i as id, ${nome} as nome from range(120000) t(i)`
+  const path = await service.write('pagina_enorme', select, 200_000)
+  const job = await service.load(service.figura('pagina_enorme', { id: 'bigint', nome: 'text' }), path)
+  expect(job).toMatchObject({ status: 'erro', attempts: 1, error: { code: 'file_too_large' } })
+  expect(job.error?.detail).toContain('DUCKDB_MEMORY_MB')
+})
