@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DuckDBConnection } from '@duckdb/node-api'
-import duckdb, { type Connection, type DataChunk, type Result } from '@duckdb/node-bindings'
+import duckdb, {
+  type Connection,
+  type DataChunk,
+  type PreparedStatement,
+  type Result,
+} from '@duckdb/node-bindings'
 import { duckLiteral } from '../quote.ts'
 
 /**
@@ -111,11 +116,13 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
   if (session.streaming) throw new Error('A stream of this DuckDB is open already')
   session.streaming = true
   session.interrupted = false
+  let prepared: PreparedStatement | undefined
   let result: Result | undefined
   let next: Promise<DataChunk | undefined> | undefined
   try {
-    const prepared = await track(session, () => duckdb.prepare(session.connection, sql))
-    result = await track(session, () => duckdb.execute_prepared_streaming(prepared))
+    const statement = await track(session, () => duckdb.prepare(session.connection, sql))
+    prepared = statement
+    result = await track(session, () => duckdb.execute_prepared_streaming(statement))
     next = fetchChunk(session, result)
     for (let chunk = await next; chunk !== undefined; chunk = await next) {
       if (session.closed) throw closed()
@@ -127,6 +134,8 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
     if (duckdb.result_return_type(result) === FAILED) throw await failure(session, sql)
   } finally {
     if (result && next) await leave(session, result, next)
+    // it keeps the file open, and its buffers, until the garbage collector comes upon it
+    if (prepared && !session.closed) duckdb.destroy_prepare_sync(prepared)
     session.streaming = false
   }
 }

@@ -60,14 +60,14 @@ async function endPart(sql: Sql, verb: 'commit' | 'rollback', name: string): Pro
   }
 }
 
-/** Names of the parts of a job that tries before this one have left. */
-export async function partsBefore(sql: Sql, { job, mergeTry }: MergeFence): Promise<string[]> {
+/** Rolls back the parts of a job that tries before `beforeTry` have left; without it, all. */
+export async function rollbackParts(sql: Sql, job: string, beforeTry = 2 ** 31 - 1): Promise<void> {
   const rows = await sql<{ gid: string }[]>`
     select gid from pg_prepared_xacts
     where database = current_database() and starts_with(gid, ${`bulk:${job}:`})
-      and split_part(gid, ':', 3)::int < ${mergeTry}
+      and split_part(gid, ':', 3)::int < ${beforeTry}
   `
-  return rows.map((row) => row.gid)
+  for (const { gid } of rows) await rollbackPart(sql, gid)
 }
 
 /**

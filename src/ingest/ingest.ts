@@ -54,7 +54,13 @@ export async function openIngest(
     interrupted: stop.signal,
   }
   return {
-    run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
+    run: async (task) => {
+      if (task.kind !== 'chunk') return takeJob(task, context)
+      const outcome = await takeChunk(task, context)
+      // results of DuckDB hold their buffers until they are collected, and nothing of JavaScript's own presses for that
+      Bun.gc(true)
+      return outcome
+    },
     interrupt: () => {
       stop.abort(new Interrupted('the worker stops'))
       duckdb.interrupt()

@@ -2,7 +2,7 @@ import type { Bounds } from '../config.ts'
 import type { ClaimedJob } from '../db/claims.ts'
 import { completeJob } from '../db/ends.ts'
 import { limitMerge, lockForMerge } from '../db/locks.ts'
-import { beginMerge, partsBefore, rollbackPart } from '../db/parts.ts'
+import { beginMerge, rollbackParts } from '../db/parts.ts'
 import type { Sql } from '../db/postgres.ts'
 import { isEmpty, readMergeFacts, type MergeFacts } from '../db/targets.ts'
 import { JobLost } from './lease.ts'
@@ -25,7 +25,7 @@ export async function mergeStage(
   const started = performance.now()
   const fence = await beginMerge(sql, { job: job.id, stage })
   if (!fence) throw new JobLost('the job ended, or its merge is decided')
-  for (const name of fence.mergeTry > 1 ? await partsBefore(sql, fence) : []) await rollbackPart(sql, name)
+  if (fence.mergeTry > 1) await rollbackParts(sql, job.id, fence.mergeTry)
 
   const plan = planMerge(await readMergeFacts(sql, stageName(job.id, stage)), job, { stage, bounds })
   if (plan.slices.length > 1) {

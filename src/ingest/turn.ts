@@ -1,6 +1,7 @@
 import type { ClaimedJob } from '../db/claims.ts'
 import { hasEarlier, waitForTurn, type MergeStats } from '../db/ends.ts'
 import { forgetStage } from '../db/marks.ts'
+import { rollbackParts } from '../db/parts.ts'
 import type { Outcome } from '../job.ts'
 import type { Context } from './context.ts'
 import { JobLost } from './lease.ts'
@@ -78,8 +79,11 @@ export async function planAnew(
     expected,
   })
   const ring = await forgetStage(context.sql, { job: job.id, stage })
-  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
+  // the job ended, or its merge is decided: then its parts are not ours to touch
   if (ring === undefined) return done()
+  // a part that was prepared before the crash has outlived it, and would keep the stage from being dropped for ever
+  await rollbackParts(context.sql, job.id)
+  await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
   return { kind: 'done', release: [{ kind: 'job', figura: job.figura, job: job.id, ring }] }
 }
 

@@ -70,6 +70,8 @@ export async function createLocalFile({
   async function dispose(): Promise<void> {
     disposed.abort(new Error('The local file was disposed of'))
     await turn
+    // a reader may keep it open after it is deleted, and its blocks with it: DuckDB does until its result is collected
+    await handle.truncate(0)
     await handle.close()
     await rm(path, { force: true })
   }

@@ -191,6 +191,15 @@ describe('a crash', () => {
     expect(await prepared()).toHaveLength(0)
   })
 
+  test('before the decision that empties the stage too: the parts are rolled back, and the file is read again', async () => {
+    const task = await crashBeforeDecision()
+    await at.sql`delete from bulk.chunk where job = ${task.job}`
+    await at.sql`update bulk.job set lease_until = now() where id = ${task.job}`
+    const job = await at.finish({ kind: 'job', figura: figura.name, job: task.job, ring: 0 })
+    expect(job).toMatchObject({ status: 'completo', inserted: ROWS })
+    expect(await prepared()).toHaveLength(0)
+  })
+
   test('after the decision: the next holder commits the parts, and the job ends well', async () => {
     const { task, names } = await crashAfterDecision()
     await commitPart(at.sql, names[0]!)
@@ -201,6 +210,17 @@ describe('a crash', () => {
     expect(await at.sql`select to_regclass(${stageName(task.job, 1)}) as stage`).toMatchObject([
       { stage: null },
     ])
+  })
+
+  test('after the decision that empties the stage too: a late chunk undoes nothing, and the parts are committed', async () => {
+    const { task } = await crashAfterDecision()
+    await at.sql`delete from bulk.chunk where job = ${task.job}`
+    const chunk = { ...task, kind: 'chunk' as const, stage: 1, chunk: 1 }
+    expect(await at.ingest.run(chunk)).toEqual({ kind: 'done', release: [] })
+    expect(await prepared()).toHaveLength(2)
+    const job = await at.finish({ kind: 'job', figura: figura.name, job: task.job, ring: 0 })
+    expect(job).toMatchObject({ status: 'completo', inserted: ROWS })
+    expect(await table()).toMatchObject(WHOLE)
   })
 
   test('after the decision, and a part is rolled back by hand: the stage is merged again', async () => {
