@@ -67,7 +67,9 @@ export async function createLocalFile({
     await fill([range], signal)
     return read(handle, range)
   }
-  async function dispose(): Promise<void> {
+  let removed: Promise<void> | undefined
+  const dispose = () => (removed ??= remove())
+  async function remove(): Promise<void> {
     disposed.abort(new Error('The local file was disposed of'))
     await turn
     // a reader may keep it open after it is deleted, and its blocks with it: DuckDB does until its result is collected

@@ -191,7 +191,7 @@ describe('a crash', () => {
     expect(await prepared()).toHaveLength(0)
   })
 
-  test('before the decision that empties the stage too: the parts are rolled back, and the file is read again', async () => {
+  test('before the decision, and the stage lost too: the parts are rolled back, the file is read again', async () => {
     const task = await crashBeforeDecision()
     await at.sql`delete from bulk.chunk where job = ${task.job}`
     await at.sql`update bulk.job set lease_until = now() where id = ${task.job}`
@@ -212,7 +212,7 @@ describe('a crash', () => {
     ])
   })
 
-  test('after the decision that empties the stage too: a late chunk undoes nothing, and the parts are committed', async () => {
+  test('after the decision, and the stage lost too: a late chunk undoes nothing, parts are committed', async () => {
     const { task } = await crashAfterDecision()
     await at.sql`delete from bulk.chunk where job = ${task.job}`
     const chunk = { ...task, kind: 'chunk' as const, stage: 1, chunk: 1 }

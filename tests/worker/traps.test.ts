@@ -78,7 +78,8 @@ test.each(stops)(
     using folder = freshFolder()
     const bucket = await freshBucket()
     const file = join(folder.path, 'grande.parquet')
-    await writeParquet(file, `select i as id, repeat('x', 50) || i as nome from range(400000) t(i)`)
+    // one text for all rows: a small file, and so one chunk, whose COPY is of 200 MB
+    await writeParquet(file, `select i as id, repeat('x', 2000) as nome from range(100000) t(i)`)
     await bucket.put('grande.parquet', { file })
     const sql = openPostgres(database.url, { max: 1, name: 'test' })
     for (let round = 0; round < 3; round++) {
