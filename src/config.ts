@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
+import { type Credentials, type Environment, readCredentials, reader } from './environment.ts'
 
 type Role = 'api' | 'worker' | 'all'
 
@@ -8,11 +9,9 @@ export type S3Config = {
   endpoint: string | undefined
   region: string
   /** Absent: the usual AWS chain (profile, instance role …) is asked. */
-  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string | undefined } | undefined
+  credentials: Credentials | undefined
   forcePathStyle: boolean
 }
-
-export type Environment = Record<string, string | undefined>
 
 /** All that can be set, checked and frozen. Plain data, so that it can be handed to a thread. */
 export type Config = {
@@ -65,7 +64,7 @@ export function readConfig(env: Environment = process.env): Config {
         ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
         : undefined,
       region: env.S3_REGION || env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1',
-      credentials: credentials(env, wrong),
+      credentials: readCredentials(env, wrong),
       forcePathStyle: read.boolean('S3_FORCE_PATH_STYLE', Boolean(env.S3_ENDPOINT)),
     },
     allowLoopback: read.boolean('ALLOW_LOOPBACK_SOURCES', false),
@@ -97,7 +96,14 @@ export function workerEnvironment(threads: number, env: Environment = process.en
   return { ...env, UV_THREADPOOL_SIZE: String(size) }
 }
 
-function boundsOf(read: ReturnType<typeof reader>) {
+type Read = ReturnType<typeof reader>
+
+function boundsOf(read: Read) {
+  return { ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
+}
+
+/** What requests, files and chunks may have. */
+function fileBounds(read: Read) {
   return {
     /** A request holds an address, never data. */
     bodyBytes: 64 * 1024,
@@ -130,11 +136,22 @@ function boundsOf(read: ReturnType<typeof reader>) {
     openedBytes: 16 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
+  }
+}
+
+/** How rows go into their table. */
+function loadBounds(read: Read) {
+  return {
     /**
      * A file of one chunk and so many rows is loaded in one transaction, without a stage that others could see. For
      * longer ones it is worth while that the phases show, and that nothing waits with a transaction open.
      */
     directRows: read.integer('DIRECT_ROWS', 50_000, 0, 1_000_000),
+    /**
+     * A larger file of at most so many rows goes into an empty table by one COPY, on one connection: for longer ones
+     * several threads and connections are worth while, and a try that fails late costs too much.
+     */
+    firstLoadRows: read.integer('FIRST_LOAD_ROWS', 5_000_000, 0, 1_000_000_000),
     /** How long that transaction waits for earlier jobs of the figura, before the rows are staged to wait alone. */
     directTurnMs: 200,
     /**
@@ -157,6 +174,12 @@ function boundsOf(read: ReturnType<typeof reader>) {
     mergeLockMs: 2000,
     /** DuckDB's own buffers, per thread. */
     duckdbBytes: read.integer('DUCKDB_MEMORY_MB', 512, 64, 65536) * MiB,
+  }
+}
+
+/** How long things take, and how often they are tried. */
+function jobBounds(read: Read) {
+  return {
     /** A worker that has not said a word for so long has lost the job to whoever claims it next. */
     leaseMs: read.integer('LEASE_SECONDS', 30, 1, 400) * 1000,
     /** How often each node looks for jobs that stand still. */
@@ -169,66 +192,6 @@ function boundsOf(read: ReturnType<typeof reader>) {
 }
 
 const MiB = 1024 * 1024
-
-/** All three from one family: a session token of AWS beside the keys of another server would be refused by it. */
-function credentials(env: Environment, wrong: string[]): S3Config['credentials'] {
-  const family = env.S3_ACCESS_KEY_ID || env.S3_SECRET_ACCESS_KEY ? 'S3' : 'AWS'
-  const accessKeyId = env[`${family}_ACCESS_KEY_ID`]
-  const secretAccessKey = env[`${family}_SECRET_ACCESS_KEY`]
-  if (!accessKeyId && !secretAccessKey) return undefined
-  if (!accessKeyId || !secretAccessKey) {
-    const both = `${family}_ACCESS_KEY_ID and ${family}_SECRET_ACCESS_KEY`
-    wrong.push(`${both}: found one of the two, expected both or neither`)
-    return undefined
-  }
-  return { accessKeyId, secretAccessKey, sessionToken: env[`${family}_SESSION_TOKEN`] || undefined }
-}
-
-function reader(env: Environment, wrong: string[]) {
-  return {
-    integer(name: string, preset: number, min: number, max: number): number {
-      const text = env[name]
-      if (text === undefined || text === '') return preset
-      const value = Number(text)
-      if (Number.isInteger(value) && value >= min && value <= max) return value
-      wrong.push(`${name}: found "${text}", expected a whole number from ${min} to ${max}`)
-      return preset
-    },
-    boolean(name: string, preset: boolean): boolean {
-      const text = env[name]
-      if (text === undefined || text === '') return preset
-      if (text === 'true' || text === '1') return true
-      if (text === 'false' || text === '0') return false
-      wrong.push(`${name}: found "${text}", expected true or false`)
-      return preset
-    },
-    oneOf<T extends string>(name: string, allowed: readonly T[], preset: T): T {
-      const text = env[name]
-      if (text === undefined || text === '') return preset
-      const value = allowed.find((one) => one === text)
-      if (value) return value
-      wrong.push(`${name}: found "${text}", expected ${allowed.join(', ')}`)
-      return preset
-    },
-    matching(name: string, pattern: RegExp, preset: string, expected: string): string {
-      const text = env[name] || preset
-      if (!pattern.test(text)) wrong.push(`${name}: found "${text}", expected ${expected}`)
-      return text
-    },
-    /** The value may hold a password, so an error never repeats it. */
-    url(name: string, protocols: string[], example: string): string {
-      const text = env[name]
-      if (!text) {
-        wrong.push(`${name}: found nothing, expected an address such as ${example}`)
-        return ''
-      }
-      if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
-        wrong.push(`${name}: found something that is no address, expected one such as ${example}`)
-      }
-      return text
-    },
-  }
-}
 
 function deepFreeze<T extends object>(value: T): T {
   for (const inner of Object.values(value)) if (inner && typeof inner === 'object') deepFreeze(inner)

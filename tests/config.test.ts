@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { nativePoolSize, readConfig, workerEnvironment, type Environment } from '../src/config.ts'
+import { nativePoolSize, readConfig, workerEnvironment } from '../src/config.ts'
+import type { Environment } from '../src/environment.ts'
 
 const LEAST = { DATABASE_URL: 'postgres://u:secret@h:5432/d', NATS_URL: 'nats://h:4222' }
 const read = (env: Environment = {}) => readConfig({ ...LEAST, ...env })

@@ -27,8 +27,11 @@ export type Rig = {
   sql: postgres.Sql
   duck: DuckDBConnection
   say(text: string): void
-  /** Sees to it that the service runs so; one that runs otherwise, or `fresh`, is replaced. */
-  use(wanted: { threads: number; nodes?: number; fresh?: boolean }): Promise<Service>
+  /**
+   * Sees to it that the service runs so; one that runs otherwise, or `fresh`, is replaced. `staged`: files go by way of
+   * a stage even where the table is empty.
+   */
+  use(wanted: { threads: number; nodes?: number; fresh?: boolean; staged?: boolean }): Promise<Service>
   /** Stops the service, where none is wanted. */
   stopService(): Promise<void>
   /** Further processes for a row of its own; they are stopped at the end. */
@@ -128,8 +131,8 @@ function serviceKeeper({ dir, figuras, embedded, undo, say }: ServiceNeeds) {
   }
   undo(stop)
   const workers = () => running?.nodes.flatMap((node) => childrenOf(node.pid)) ?? []
-  const use: Rig['use'] = async ({ threads, nodes = 1, fresh = false }) => {
-    const shape = `${nodes} node(s) of ${threads} thread(s)`
+  const use: Rig['use'] = async ({ threads, nodes = 1, fresh = false, staged = false }) => {
+    const shape = `${nodes} node(s) of ${threads} thread(s)${staged ? ', always with a stage' : ''}`
     if (running?.shape === shape && running.nodes[0] && !fresh) return running.nodes[0]
     await stop()
     say(`starting the service: ${shape}`)
@@ -137,7 +140,12 @@ function serviceKeeper({ dir, figuras, embedded, undo, say }: ServiceNeeds) {
     for (let node = 1; node <= nodes; node++) {
       const folder = join(dir, `node${node}`)
       mkdirSync(folder, { recursive: true })
-      const env = { FIGURAS_DIR: figuras, NODE_NAME: `node${node}`, ROLE: node === 1 ? 'all' : 'worker' }
+      const env = {
+        FIGURAS_DIR: figuras,
+        NODE_NAME: `node${node}`,
+        ROLE: node === 1 ? 'all' : 'worker',
+        ...(staged ? { FIRST_LOAD_ROWS: '0' } : {}),
+      }
       const port = await freePort()
       running.nodes.push(await startService(embedded, { dir: folder, port, threads, env }))
     }

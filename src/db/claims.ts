@@ -165,7 +165,7 @@ export async function releaseLease(
     await sql`
       update bulk.job set
         lease_until = now() + ${delayMs} * interval '1 millisecond',
-        attempts = attempts - case when stage is null and phase = 'plan' then ${tries}::int else 0 end
+        attempts = attempts - case when stage is null then ${tries}::int else 0 end
       where id = ${fence.job} and ${fenced(sql, fence)}
     `
   }

@@ -52,6 +52,7 @@ export async function openDuckdb({
     streaming: false,
     interrupted: false,
     closed: false,
+    garbageBytes: 0,
     calls: new Set(),
   }
   return {
@@ -76,6 +77,8 @@ type Session = {
   streaming: boolean
   interrupted: boolean
   closed: boolean
+  /** Of chunks that were emptied, since the last collection. */
+  garbageBytes: number
   /** What is with the native pool now. */
   calls: Set<Promise<unknown>>
 }
@@ -129,6 +132,8 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
       next = fetchChunk(session, result)
       yield chunk
       duckdb.data_chunk_reset(chunk)
+      session.garbageBytes += duckdb.data_chunk_get_column_count(chunk) * CHUNK_VALUES_BYTES
+      if (session.garbageBytes > GARBAGE_BYTES) collect(session)
     }
     next = undefined
     if (duckdb.result_return_type(result) === FAILED) throw await failure(session, sql)
@@ -138,6 +143,20 @@ async function* stream(session: Session, sql: string): AsyncGenerator<DataChunk,
     if (prepared && !session.closed) duckdb.destroy_prepare_sync(prepared)
     session.streaming = false
   }
+}
+
+/** What an emptied chunk still holds for each column: 2,048 values of up to 16 bytes. */
+const CHUNK_VALUES_BYTES = 2048 * 16
+
+/**
+ * The vectors of so much are let stand before they are collected: JavaScript's own heap hardly grows by them, so its
+ * collector does not come by itself. 2 to 5 ms each time; a worker with chunks of 500,000 rows had its peak at 383 MB.
+ */
+const GARBAGE_BYTES = 16 * 1024 * 1024
+
+function collect(session: Session): void {
+  session.garbageBytes = 0
+  Bun.gc(true)
 }
 
 /** A result that has an error has no type any more. */

@@ -161,7 +161,7 @@ export async function failJob(tx: Transaction, fence: Fence, problem: Problem): 
  * A job has ended: the next one of its figura, if it waits for its turn, is due now. It is rung for at once by whoever
  * ended this job; should that word be lost, the sweeper rings in 10 s instead of 10 minutes.
  */
-async function wakeNext(tx: Transaction, ended: string): Promise<void> {
+export async function wakeNext(tx: Transaction, ended: string): Promise<void> {
   await tx`
     update bulk.job set ring_at = least(ring_at, now() + interval '10 seconds')
     where phase = 'wait' and id = (

@@ -86,7 +86,7 @@ export async function readCounting(tx: Transaction): Promise<Pick<MergeFacts, 'v
 }
 
 /** True when a table has no row that this transaction sees. `target`: its quoted name. */
-export async function isEmpty(tx: Transaction, target: string): Promise<boolean> {
+export async function isEmpty(tx: Sql | Transaction, target: string): Promise<boolean> {
   const [row] = await tx.unsafe<{ empty: boolean }[]>(`select not exists (select from ${target}) as empty`)
   return row?.empty ?? false
 }

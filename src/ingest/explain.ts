@@ -161,9 +161,9 @@ function unexplained(error: unknown, chunk: { rowStart: number; rowEnd: number }
   )
 }
 
-/** Class 22: data exceptions; class 23: constraints. DuckDB's casts say `Conversion Error`. */
+/** Class 22: data exceptions. DuckDB's casts say `Conversion Error`. */
 function isAboutValues(error: unknown): boolean {
   if (error instanceof BulkError || isTransient(error)) return false
-  if (/^2[23]/.test(sqlState(error) ?? '')) return true
+  if ((sqlState(error) ?? '').startsWith('22')) return true
   return error instanceof Error && error.message.startsWith('Conversion Error')
 }

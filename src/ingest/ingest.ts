@@ -1,13 +1,15 @@
 import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
-import { openPostgres } from '../db/postgres.ts'
-import { claimChunk, claimJob, type ClaimedJob } from '../db/claims.ts'
+import { openPostgres, type Sql } from '../db/postgres.ts'
+import { claimChunk, claimJob, type Chunk, type ClaimedJob } from '../db/claims.ts'
 import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { loadDirect } from './direct.ts'
-import { openFile } from './file.ts'
+import { openFile, type OpenFile } from './file.ts'
+import type { FittedColumn } from './fit.ts'
+import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { keepOpened } from './opened.ts'
 import { planFile } from './plan.ts'
@@ -54,13 +56,7 @@ export async function openIngest(
     interrupted: stop.signal,
   }
   return {
-    run: async (task) => {
-      if (task.kind !== 'chunk') return takeJob(task, context)
-      const outcome = await takeChunk(task, context)
-      // results of DuckDB hold their buffers until they are collected, and nothing of JavaScript's own presses for that
-      Bun.gc(true)
-      return outcome
-    },
+    run: (task) => (task.kind === 'chunk' ? takeChunk(task, context) : takeJob(task, context)),
     interrupt: () => {
       stop.abort(new Interrupted('the worker stops'))
       duckdb.interrupt()
@@ -189,30 +185,14 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
 
   const planMs = Math.round(performance.now() - started)
-  if (alone && file.shape.rows <= config.bounds.directRows) {
-    const stats = await loadDirect(job, { file, chunks, planMs }, context, { report, signal })
-    if (stats) return merged(job, { stats, how: { direct: true } }, context, report)
-  }
-  await sql.begin(async (tx) => {
-    const plan = {
-      bytes: file.source.bytes,
-      rows: file.shape.rows,
-      rowGroups: file.shape.rowGroups.length,
-      etag: file.source.etag,
-      planMs,
-      chunks: chunks.map((chunk) => ({ ...chunk, released: alone || first.includes(chunk) })),
-    }
-    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, plan)))
-      throw new JobLost('the job was claimed anew')
-    await tx.unsafe(dropStageSql(stageName(job.id, stage)))
-    await tx.unsafe(
-      createStageSql(
-        stageName(job.id, stage),
-        columns.map(({ column }) => column),
-      ),
-    )
-  })
-  Object.assign(job, { stage, phase: 'stage', rows: file.shape.rows, etag: file.source.etag })
+  const loaded = await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
+  if (loaded) return loaded
+  await makeStage(
+    job,
+    { file, columns, planMs },
+    chunks.map((chunk) => ({ ...chunk, released: alone || first.includes(chunk) })),
+    sql,
+  )
   report.info('plan', 'the file is planned', {
     ms: planMs,
     rows: file.shape.rows,
@@ -228,4 +208,48 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
     )
   const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
   return marked.last ? mergeInTurn(job, stage, context, report) : done()
+}
+
+/** A small file, or one for a table that is still empty, needs no stage. Undefined: this one does. */
+async function loadUnstaged(
+  job: ClaimedJob,
+  { file, chunks, planMs, alone }: { file: OpenFile; chunks: Chunk[]; planMs: number; alone: boolean },
+  context: Context,
+  running: Running,
+): Promise<Outcome | undefined> {
+  const { directRows, firstLoadRows } = context.config.bounds
+  const { rows } = file.shape
+  if (alone && rows <= directRows) {
+    const stats = await loadDirect(job, { file, chunks, planMs }, context, running)
+    return stats && merged(job, { stats, how: { direct: true } }, context, running.report)
+  }
+  if (rows > firstLoadRows) return undefined
+  const stats = await loadFirst(job, { file, chunks, planMs }, context, running)
+  return stats && merged(job, { stats, how: { first: true } }, context, running.report)
+}
+
+/** Records the plan and makes the stage, in one transaction. */
+async function makeStage(
+  job: ClaimedJob,
+  { file, columns, planMs }: { file: OpenFile; columns: FittedColumn[]; planMs: number },
+  chunks: (Chunk & { released: boolean })[],
+  sql: Sql,
+): Promise<void> {
+  const stage = job.attempts
+  const { bytes, etag } = file.source
+  const { rows, rowGroups } = file.shape
+  await sql.begin(async (tx) => {
+    const plan = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, chunks }
+    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, plan)))
+      throw new JobLost('the job was claimed anew')
+    const name = stageName(job.id, stage)
+    await tx.unsafe(dropStageSql(name))
+    await tx.unsafe(
+      createStageSql(
+        name,
+        columns.map(({ column }) => column),
+      ),
+    )
+  })
+  Object.assign(job, { stage, phase: 'stage', rows, etag })
 }

@@ -80,7 +80,13 @@ export async function runCheck(
 /** Copies the rows of a chunk into a stage, given by its quoted name. Gives their number. */
 export async function copyRows(
   tx: Parameters<typeof copyInto>[0],
-  { table, chunk, file, pieces }: { table: string; chunk: Chunk; file: OpenFile; pieces: Pieces },
+  {
+    table,
+    chunk,
+    file,
+    pieces,
+    onRows,
+  }: { table: string; chunk: Chunk; file: OpenFile; pieces: Pieces; onRows?: (done: number) => void },
   { duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<number> {
@@ -96,7 +102,7 @@ export async function copyRows(
   )
   try {
     const frames = bounded(
-      encoder.frames(readPieces(duckdb, pieces, columns)),
+      encoder.frames(readPieces(duckdb, pieces, { columns, onRows })),
       chunk,
       config.bounds.chunkExpandedBytes,
     )
@@ -120,9 +126,12 @@ export async function copyRows(
 async function* readPieces(
   duckdb: Duckdb,
   pieces: Pieces,
-  columns: FittedColumn[],
+  { columns, onRows }: { columns: FittedColumn[]; onRows?: (done: number) => void },
 ): AsyncGenerator<DataChunk, void, void> {
-  for await (const rows of pieces.each()) yield* readRows(duckdb, { ...rows, columns })
+  for await (const rows of pieces.each()) {
+    yield* readRows(duckdb, { ...rows, columns })
+    onRows?.(rows.rowEnd)
+  }
 }
 
 /** The frames, as long as they are within the bound: a few bytes of parquet can stand for any number of bytes. */

@@ -29,7 +29,8 @@ describe('a million rows of every type, in 8 row groups', () => {
       progress: { percent: 100, rows: { done: rows, total: rows } },
       stats: { read: rows, inserted: rows, updated: 0, unchanged: 0 },
     })
-    expect(Number((job.progress as { chunks: { total: number } }).chunks.total)).toBeGreaterThan(2)
+    // into the empty table without a stage
+    expect(job.progress).toMatchObject({ chunks: { done: 1, total: 1 } })
     const compared = await compareTable(rig.sql, rig.figura('tudo'), { file: file(), folder: rig.folder })
     expect(compared).toEqual({ rows, onlyInFile: [], onlyInTable: [], different: [] })
   }, 240_000)
@@ -40,6 +41,7 @@ describe('a million rows of every type, in 8 row groups', () => {
       status: 'completo',
       stats: { read: rows, inserted: 0, updated: 0, unchanged: rows },
     })
+    expect(Number((job.progress as { chunks: { total: number } }).chunks.total)).toBeGreaterThan(2)
   })
 
   test('were staged by both threads, and nothing of it is left behind', async () => {

@@ -34,7 +34,7 @@ test('chunks of one job are done by two nodes', async () => {
     databaseUrl: database.url,
     stream,
     figurasDir: figuras,
-    env: { CHUNK_ROWS: '20480', WORKER_THREADS: '1' },
+    env: { CHUNK_ROWS: '20480', FIRST_LOAD_ROWS: '0', WORKER_THREADS: '1' },
   }
   await using api = await startService({ ...common, env: { ...common.env, ROLE: 'api' } })
   await using first = await startService({
@@ -109,7 +109,7 @@ test('a worker process that is killed is started again, and its job is done by t
     databaseUrl: database.url,
     stream: freshStream(),
     figurasDir: figuras,
-    env: { CHUNK_ROWS: '20480', LEASE_SECONDS: '2' },
+    env: { CHUNK_ROWS: '20480', FIRST_LOAD_ROWS: '0', LEASE_SECONDS: '2' },
   })
   const accepted = await service.put('/morto/_bulk', { url })
   const statusUrl = String(accepted.body.status_url)

@@ -4,7 +4,7 @@ import { startInProcess, type InProcess } from '../support/in-process.ts'
 let service: InProcess
 
 beforeAll(async () => {
-  service = await startInProcess({ CHUNK_ROWS: '4096' })
+  service = await startInProcess({ CHUNK_ROWS: '4096', FIRST_LOAD_ROWS: '0' })
 })
 afterAll(() => service[Symbol.asyncDispose]())
 

@@ -47,6 +47,7 @@ beforeAll(async () => {
     ALLOW_LOOPBACK_SOURCES: 'true',
     WORK_DIR: folder.path,
     CHUNK_ROWS: '40960',
+    FIRST_LOAD_ROWS: '0',
     CHUNKS_RELEASED: '4',
   })
   ingest = await openIngest(config, 0, (event) => void events.push(event))

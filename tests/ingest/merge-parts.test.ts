@@ -16,7 +16,12 @@ let at: InProcess
 
 beforeAll(async () => {
   // a connection for each 1,000 rows, three at the most: what is seen here is what large files do
-  at = await startInProcess({ MERGE_PART_ROWS: '1000', MERGE_CONNECTIONS: '3', CHUNK_ROWS: '4096' })
+  at = await startInProcess({
+    MERGE_PART_ROWS: '1000',
+    MERGE_CONNECTIONS: '3',
+    CHUNK_ROWS: '4096',
+    FIRST_LOAD_ROWS: '0',
+  })
 })
 afterAll(() => at[Symbol.asyncDispose]())
 

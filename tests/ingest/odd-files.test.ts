@@ -8,7 +8,7 @@ import { until } from '../support/service.ts'
 let service: InProcess
 
 beforeAll(async () => {
-  service = await startInProcess({ CHUNK_ROWS: '2048', DUCKDB_MEMORY_MB: '64' })
+  service = await startInProcess({ CHUNK_ROWS: '2048', FIRST_LOAD_ROWS: '0', DUCKDB_MEMORY_MB: '64' })
 })
 afterAll(() => service[Symbol.asyncDispose]())
 

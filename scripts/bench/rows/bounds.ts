@@ -82,7 +82,7 @@ function diskRow(large: Bounded, details: Row['details'], difference: string | n
 
 /** By a service that has done nothing else before. */
 async function loadBounded(rig: Rig, file: Uploaded): Promise<Bounded> {
-  const service = await rig.use({ threads: THREADS, fresh: true })
+  const service = await rig.use({ threads: THREADS, fresh: true, staged: true })
   await emptyTables(rig.sql, [file.tables.ours])
   const end = watchFolder(join(rig.dir, 'node1/work'), rig.workers)
   const job = await load(service.url, file.dataset.name, file.url).finally(end)

@@ -59,7 +59,7 @@ export async function scaleRows(rig: Rig): Promise<Row[]> {
 }
 
 async function runShape(rig: Rig, shape: Shape, file: Uploaded, warm: Uploaded): Promise<MeasuredJob> {
-  const service = await rig.use(shape)
+  const service = await rig.use({ ...shape, staged: true })
   // every thread is a JavaScript engine of its own, that has to warm up
   const warming = Array.from({ length: shape.threads * shape.nodes * 2 }, () =>
     load(service.url, warm.dataset.name, warm.url, { pollMs: 20 }),

@@ -1,0 +1,94 @@
+import type { Chunk, ClaimedJob } from '../db/claims.ts'
+import { hasEarlier, type MergeStats } from '../db/ends.ts'
+import { beginFirst, completeFirst, tellRows } from '../db/firsts.ts'
+import { lockForMerge } from '../db/locks.ts'
+import { sqlState, type Sql, type Transaction } from '../db/postgres.ts'
+import { isEmpty } from '../db/targets.ts'
+import { BulkError } from '../errors.ts'
+import { messageOf } from '../log.ts'
+import type { Context } from './context.ts'
+import type { OpenFile } from './file.ts'
+import { JobLost } from './lease.ts'
+import { statsOf } from './merge-rows.ts'
+import { targetName } from './sql-postgres.ts'
+import { copyRows, runCheck } from './stage.ts'
+import type { Running } from './work.ts'
+
+/**
+ * Loads a file into a table that has no rows yet by COPY into the table itself, in one transaction on one connection:
+ * there is nothing to merge with, so no row is written twice. That each key is there once, the table's index tells on
+ * the way.
+ *
+ * Undefined: the table has rows, an earlier job of the figura is at work, or the table refuses the rows or the COPY;
+ * nothing is done, and by way of a stage they go in or it is known why not.
+ * @throws BulkError when the data is at fault; JobLost; PostgreSQL's own errors
+ */
+export async function loadFirst(
+  job: ClaimedJob,
+  { file, chunks, planMs }: { file: OpenFile; chunks: Chunk[]; planMs: number },
+  context: Context,
+  { report, signal }: Running,
+): Promise<MergeStats | undefined> {
+  const { sql } = context
+  if (!(await isFree(sql, job))) return undefined
+  const started = performance.now()
+  const { rows, rowGroups } = file.shape
+  const fence = { job: job.id, attempt: job.attempts }
+  const checks = chunks.filter((chunk) => chunk.kind !== 'rows').length
+  const { bytes, etag } = file.source
+  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, checks }
+  if (!(await beginFirst(sql, fence, facts))) throw new JobLost('the job was claimed anew')
+  job.phase = 'merge'
+
+  const columns = file.columns.map((column) => column.fileColumn)
+  await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns }, signal)
+  const digest = digestOf(chunks, job, { file, report, signal }, context)
+  try {
+    await pieces.ready()
+    // awaited here: the pieces are given up when this function returns
+    return await sql.begin(async (tx) => {
+      await lockForMerge(tx, job.definition.table)
+      if (!(await isFree(tx, job))) return undefined
+      const chunk: Chunk = { no: checks, kind: 'rows', rowStart: 0, rowEnd: rows }
+      const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
+      const table = targetName(job.definition)
+      await copyRows(tx, { table, chunk, file, pieces, onRows }, context, { report, signal })
+      await digest
+      const stats = statsOf({ rows }, { inserted: rows, updated: 0 }, started)
+      if (!(await completeFirst(tx, fence, stats))) throw new JobLost('the job ended')
+      return stats
+    })
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    report.info('merge', 'the table does not take the rows at once; they are staged', {
+      error: messageOf(error),
+    })
+    return undefined
+  }
+}
+
+async function isFree(sql: Sql | Transaction, job: ClaimedJob): Promise<boolean> {
+  return !(await hasEarlier(sql, job)) && (await isEmpty(sql, targetName(job.definition)))
+}
+
+/** The SHA-256 of the file, while its rows are on their way. */
+function digestOf(
+  chunks: Chunk[],
+  job: ClaimedJob,
+  { file, report, signal }: { file: OpenFile } & Running,
+  context: Context,
+): Promise<void> {
+  if (!chunks.some(({ kind }) => kind === 'digest')) return Promise.resolve()
+  const digest = runCheck('digest', { job, file }, context, { report, signal })
+  digest.catch(() => {})
+  return digest
+}
+
+/**
+ * What the way by a stage explains better, or what only a COPY meets: classes 23 (a repeated or null key, a
+ * constraint), 42 (rights) and 0A (row-level security).
+ */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof BulkError) return error.code === 'required_null'
+  return /^(23|42|0A)/.test(sqlState(error) ?? '')
+}

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { readJobLog } from '../../src/db/jobs.ts'
+import { jobView } from '../../src/api/view.ts'
+import type { Figura } from '../../src/figura/types.ts'
+import { startInProcess, type InProcess } from '../support/in-process.ts'
+
+let at: InProcess
+let figura: Figura
+let number = 0
+
+beforeAll(async () => {
+  at = await startInProcess({ DIRECT_ROWS: '0' })
+})
+afterAll(() => at[Symbol.asyncDispose]())
+beforeEach(() => {
+  figura = at.figura(`primeira${number++}`, { id: 'bigint', nome: 'text' })
+})
+
+const rows = (from: number, count: number, nome = 'nome') =>
+  `select i as id, '${nome} ' || i as nome from range(${from}, ${from + count}) t(i)`
+const table = async () => [
+  ...(await at.sql.unsafe(`select count(*)::int as rows, max(nome) as last from ${figura.name}`)),
+]
+const wasFirst = async (job: { id: string }) =>
+  (await readJobLog(at.sql, job.id, 100)).some((line) => line.data?.first === true)
+const load = async (select: string, sha256?: string) => {
+  const task = await at.accept(figura, await at.write(`arquivo${number++}`, select, 2048))
+  if (sha256) await at.sql`update bulk.job set sha256 = ${sha256} where id = ${task.job}`
+  return at.finish(task)
+}
+
+test('a file goes into an empty table at once, and the next one by way of a stage', async () => {
+  const first = await load(rows(0, 10_000))
+  expect(first).toMatchObject({
+    status: 'completo',
+    stage: null,
+    rows: 10_000,
+    rowGroups: 5,
+    inserted: 10_000,
+  })
+  expect(first).toMatchObject({ chunksDone: 1, chunksTotal: 1, rowsDone: 10_000, read: 10_000, unchanged: 0 })
+  expect(await wasFirst(first)).toBe(true)
+  expect(await table()).toMatchObject([{ rows: 10_000, last: 'nome 9999' }])
+  const second = await load(rows(5000, 10_000))
+  expect(second).toMatchObject({ status: 'completo', stage: 1, inserted: 5000, unchanged: 5000 })
+  expect(await wasFirst(second)).toBe(false)
+})
+
+test('a repeated or null key is told as by way of a stage, and the table stays empty', async () => {
+  const twice = await load(`${rows(0, 10)} union all ${rows(9, 1)}`)
+  expect(twice).toMatchObject({ status: 'erro', error: { code: 'key_repeated', count: 1 } })
+  const none = await load(`${rows(0, 10)} union all select null, 'x'`)
+  expect(none).toMatchObject({ status: 'erro', error: { code: 'key_null', first_rows: [11] } })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('a value that does not fit ends the job with its row, and the table stays empty', async () => {
+  const job = await load(`${rows(0, 5000)} union all select 5000, 'a' || chr(0)`)
+  expect(job).toMatchObject({
+    status: 'erro',
+    error: { code: 'value_refused', values: [{ first_row: 5001 }] },
+  })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('a constraint of the table refuses the rows in words', async () => {
+  await load(rows(0, 1))
+  await at.sql.unsafe(`truncate ${figura.name}; alter table ${figura.name} add check (id < 5)`)
+  const job = await load(rows(0, 10))
+  expect(job).toMatchObject({ status: 'erro', error: { code: 'table_refused' } })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('a file with another SHA-256 than announced leaves the table empty', async () => {
+  const job = await load(rows(0, 10), 'a'.repeat(64))
+  expect(job).toMatchObject({ status: 'erro', error: { code: 'sha256_differs' } })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('a file waits its turn by way of a stage while an earlier one of its figura is at work', async () => {
+  const earlier = await at.accept(figura, await at.write('cedo', rows(0, 10)))
+  await at.sql`update bulk.job set status = 'processando', phase = 'stage', stage = 1,
+    lease_until = now() + interval '1 hour' where id = ${earlier.job}`
+  expect(await load(rows(0, 10))).toMatchObject({ status: 'processando', phase: 'wait', stage: 1 })
+})
+
+test('a job that was lost while it loaded leaves nothing in the table', async () => {
+  await load(rows(0, 1))
+  const trigger = `create function lose_${figura.name}() returns trigger language plpgsql as $$ begin
+      perform pg_sleep(0.3); return new; end $$;
+    truncate ${figura.name};
+    create trigger slow before insert on ${figura.name} for each row when (new.id = 0)
+      execute function lose_${figura.name}()`
+  await at.sql.unsafe(trigger)
+  const task = await at.accept(figura, await at.write('perdido', rows(0, 10)))
+  const running = at.ingest.run(task)
+  await Bun.sleep(150)
+  await at.sql`update bulk.job set attempts = attempts + 1 where id = ${task.job}`
+  expect(await running).toEqual({ kind: 'done', release: [] })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('the percent of such a job is that of its rows, and never 100 before its end', async () => {
+  const job = await load(rows(0, 10))
+  const working = { ...job, status: 'processando' as const, phase: 'merge' as const }
+  expect(jobView({ ...working, rowsDone: 5 }).progress.percent).toBe(49.5)
+  expect(jobView(working).progress.percent).toBe(99)
+  expect(jobView(job).progress.percent).toBe(100)
+})
