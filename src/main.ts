@@ -84,8 +84,11 @@ function notListening(error: unknown, { host, port }: Config): unknown {
       return new Error(`PORT: found ${port} in use, expected a free one`)
     case 'EACCES':
       return new Error(`PORT: found ${port}, which this process may not take, expected one from 1024 on`)
+    // Bun tells of a name that it cannot find with whatever code it met last: EINVAL here, EEXIST there
     case 'EADDRNOTAVAIL':
     case 'EINVAL':
+    case 'EEXIST':
+    case 'ENOENT':
       return new Error(`HOST: found ${host}, where nothing can listen, expected an address of this machine`)
     default:
       return error
