@@ -112,9 +112,7 @@ async function countRefused(
   const columns = file.columns.map(({ fileColumn }) => fileColumn)
   await using pieces = file.pieces({ rowStart, rowEnd, columns }, signal)
   for await (const rows of pieces.each()) {
-    const [row] = await duckdb.query<Record<string, bigint | null>>(
-      refusedValuesSql(rows.path, { ...rows, refusals: predicates }),
-    )
+    const [row] = await duckdb.query<Record<string, bigint | null>>(refusedValuesSql(rows, predicates))
     for (const [at, refusal] of found.entries()) {
       if (refusal.count === 0) refusal.firstRow = Number(row?.[`first${at}`] ?? 0) + 1
       refusal.count += Number(row?.[`count${at}`] ?? 0)

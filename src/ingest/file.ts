@@ -12,6 +12,7 @@ import type { FittedColumn } from './fit.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
 import { fitOrRefuse } from './plan.ts'
+import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
 import { readShape, type FileShape } from './shape.ts'
 
 /** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
@@ -30,11 +31,8 @@ export type OpenFile = AsyncDisposable & {
 export type Pieces = AsyncDisposable & {
   /** Resolves when the first piece is there. */
   ready(): Promise<void>
-  each(): AsyncGenerator<LocalRows, void, void>
+  each(): AsyncGenerator<LocalRows & { path: string }, void, void>
 }
-
-/** Rows from `rowStart` to `rowEnd` (exclusive) of the local file at `path`. */
-export type LocalRows = { path: string; rowStart: number; rowEnd: number }
 
 /**
  * Opens the file of a job by its footer alone. When the job was planned before, it must still be the same file, and a
@@ -113,10 +111,10 @@ function asOpenFile(
 }
 
 function inTurn(ahead: Ahead, cut: { rowStart: number; rowEnd: number }[]): Pieces {
-  async function* each(): AsyncGenerator<LocalRows, void, void> {
+  async function* each(): ReturnType<Pieces['each']> {
     for (const { rowStart, rowEnd } of cut) {
       const path = await ahead.next()
-      if (path !== undefined) yield { path, rowStart, rowEnd }
+      if (path !== undefined) yield { path, relation: parquetRelation(path), rowStart, rowEnd }
     }
   }
   return { ready: ahead.ready, each, [Symbol.asyncDispose]: ahead[Symbol.asyncDispose] }
@@ -129,9 +127,10 @@ function inOne(local: LocalFile, { wanted, signal }: { wanted: Wanted; signal: A
     // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- a file is filled, not an array
     if (rowStart < rowEnd) await local.fill([{ start: 0, end: local.bytes }], signal)
   }
-  async function* each(): AsyncGenerator<LocalRows, void, void> {
+  async function* each(): ReturnType<Pieces['each']> {
     await ready()
-    if (rowStart < rowEnd) yield { path: local.path, rowStart, rowEnd }
+    const { path } = local
+    if (rowStart < rowEnd) yield { path, relation: parquetRelation(path), rowStart, rowEnd }
   }
   return { ready, each, [Symbol.asyncDispose]: async () => {} }
 }

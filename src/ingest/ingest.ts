@@ -217,13 +217,14 @@ async function loadUnstaged(
   context: Context,
   running: Running,
 ): Promise<Outcome | undefined> {
-  const { directRows, firstLoadRows } = context.config.bounds
-  const { rows } = file.shape
+  const { directRows, firstLoadRows, firstLoadRowBytes } = context.config.bounds
+  const { rows, rowGroups } = file.shape
   if (alone && rows <= directRows) {
     const stats = await loadDirect(job, { file, chunks, planMs }, context, running)
     return stats && merged(job, { stats, how: { direct: true } }, context, running.report)
   }
-  if (rows > firstLoadRows) return undefined
+  const bytes = rowGroups.reduce((sum, group) => sum + group.bytes, 0)
+  if (rows > firstLoadRows || bytes > rows * firstLoadRowBytes) return undefined
   const stats = await loadFirst(job, { file, chunks, planMs }, context, running)
   return stats && merged(job, { stats, how: { first: true } }, context, running.report)
 }

@@ -184,7 +184,7 @@ async function readPart(
   )
   let begun = false
   for await (const rows of pieces.each()) {
-    if (!begun) await duck.query(beginCollectingSql(rows.path, keys))
+    if (!begun) await duck.query(beginCollectingSql(rows, keys))
     begun = true
     await duck.query(collectKeysSql(rows, keys, { hash, selected }))
   }

@@ -1,7 +1,14 @@
 import duckdb, { type DataChunk } from '@duckdb/node-bindings'
 import type { Duckdb } from '../db/duckdb.ts'
 import type { FittedColumn } from './fit.ts'
-import { guardLength, LARGE_VALUE, largestRowSql, readRowsSql, type Text } from './sql-duckdb.ts'
+import {
+  guardLength,
+  LARGE_VALUE,
+  largestRowSql,
+  type LocalRows,
+  readRowsSql,
+  type Text,
+} from './sql-duckdb.ts'
 
 /** A text longer than this is large: 2,048 rows of it, two chunks at a time, are 512 MB for each column. */
 const LARGE_BYTES = 128 * 1024
@@ -17,21 +24,18 @@ const SLICE_BYTES = 32 * 1024 * 1024
  */
 export async function* readRows(
   duck: Duckdb,
-  {
-    path,
-    columns,
-    rowStart,
-    rowEnd,
-  }: { path: string; columns: FittedColumn[]; rowStart: number; rowEnd: number },
+  rows: LocalRows,
+  columns: FittedColumn[],
 ): AsyncGenerator<DataChunk, void, void> {
   const texts = columns.flatMap((column) => textOf(column) ?? [])
   const guarded = columns.map((column) => {
     const text = textOf(column)
     return text ? guardLength(text, LARGE_BYTES) : column.expression
   })
-  let at = rowStart
+  const { rowEnd } = rows
+  let at = rows.rowStart
   try {
-    for await (const chunk of duck.stream(readRowsSql(path, { expressions: guarded, rowStart, rowEnd }))) {
+    for await (const chunk of duck.stream(readRowsSql(rows, guarded))) {
       at += duckdb.data_chunk_get_size(chunk)
       yield chunk
     }
@@ -39,13 +43,13 @@ export async function* readRows(
   } catch (error) {
     if (!isLarge(error)) throw error
   }
-  const [row] = await duck.query<{ bytes: bigint | null }>(
-    largestRowSql(path, { texts, rowStart: at, rowEnd }),
-  )
+  const rest = { ...rows, rowStart: at }
+  const [row] = await duck.query<{ bytes: bigint | null }>(largestRowSql(rest, texts))
   const step = Math.max(1, Math.floor(SLICE_BYTES / Number(row?.bytes ?? SLICE_BYTES)))
   const expressions = columns.map((column) => column.expression)
   for (; at < rowEnd; at += step) {
-    yield* duck.stream(readRowsSql(path, { expressions, rowStart: at, rowEnd: Math.min(at + step, rowEnd) }))
+    const slice = { ...rows, rowStart: at, rowEnd: Math.min(at + step, rowEnd) }
+    yield* duck.stream(readRowsSql(slice, expressions))
   }
 }
 

@@ -18,9 +18,8 @@ export async function keysRise({ duckdb: duck, file, figura, signal }: KeyFile):
   let last: Key | undefined
   const { rows } = file.shape
   await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns: [key.fileColumn] }, signal)
-  for await (const { path, rowStart, rowEnd } of pieces.each()) {
-    const select = readRowsSql(path, { expressions: [key.expression], rowStart, rowEnd })
-    for await (const chunk of duck.stream(select)) {
+  for await (const rows of pieces.each()) {
+    for await (const chunk of duck.stream(readRowsSql(rows, [key.expression]))) {
       signal.throwIfAborted()
       const count = duckdb.data_chunk_get_size(chunk)
       last = lastOfRising(readVector(duckdb.data_chunk_get_vector(chunk, 0), count, width), count, last)

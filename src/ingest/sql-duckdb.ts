@@ -1,6 +1,17 @@
 import type { ColumnType } from '../figura/types.ts'
 import { duckLiteral } from '../quote.ts'
 
+/**
+ * Rows from `rowStart` to `rowEnd` (exclusive, counted from 0 in the source file) that can be read. `relation`: what
+ * stands after FROM; it has the file's columns, and file_row_number.
+ */
+export type LocalRows = { relation: string; rowStart: number; rowEnd: number }
+
+/** A local parquet file as a relation; file_row_number makes DuckDB skip the row groups that are not asked for. */
+export function parquetRelation(path: string): string {
+  return `read_parquet(${duckLiteral(path)}, file_row_number = true)`
+}
+
 /** Names and types of a parquet file's columns. */
 export function describeSql(path: string): string {
   const file = `read_parquet(${duckLiteral(path)})`
@@ -28,15 +39,13 @@ export function columnChunksSql(path: string): string {
     )`
 }
 
-/** Rows of some columns; file_row_number makes DuckDB skip the other row groups. */
-export function readRowsSql(
-  path: string,
-  { expressions, rowStart, rowEnd }: { expressions: string[]; rowStart: number; rowEnd: number },
-): string {
-  return `
-    select ${expressions.join(', ')}
-    from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    where file_row_number between ${rowStart} and ${rowEnd - 1}`
+/** Rows of some columns. */
+export function readRowsSql(rows: LocalRows, expressions: string[]): string {
+  return `select ${expressions.join(', ')} ${fromRows(rows)}`
+}
+
+function fromRows({ relation, rowStart, rowEnd }: LocalRows): string {
+  return `from ${relation} where file_row_number between ${rowStart} and ${rowEnd - 1}`
 }
 
 /** The value, or an error of DuckDB when it has more bytes. A length is read without unpacking the text. */
@@ -59,16 +68,10 @@ export const LARGE_VALUE = 'a value is too large to be read with 2,048 others'
  * An upper bound for the bytes of a row's texts: the sum of the longest of each column. Null when there are no
  * rows.
  */
-export function largestRowSql(
-  path: string,
-  { texts, rowStart, rowEnd }: { texts: Text[]; rowStart: number; rowEnd: number },
-): string {
+export function largestRowSql(rows: LocalRows, texts: Text[]): string {
   // a list, since 1,000 terms of `+` are nested deeper than DuckDB allows
   const longest = texts.map((text) => `max(${byteLength(text)})`).join(', ')
-  return `
-    select list_sum([${longest}])::bigint as bytes
-    from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    where file_row_number between ${rowStart} and ${rowEnd - 1}`
+  return `select list_sum([${longest}])::bigint as bytes ${fromRows(rows)}`
 }
 
 /** How keys are told apart: char(n) by its text without trailing blanks, as PostgreSQL does. */
@@ -78,28 +81,23 @@ export type KeyColumn = { name: string; expression: string; type: ColumnType }
 export type KeyHash = (columns: string[]) => string
 
 /** A hash of 64 bits for the key of each row, in the order of the rows; null where a part of the key is null. */
-export function keyHashesSql(
-  { path, rowStart, rowEnd }: { path: string; rowStart: number; rowEnd: number },
-  keys: KeyColumn[],
-  hash: KeyHash,
-): string {
+export function keyHashesSql(rows: LocalRows, keys: KeyColumn[], hash: KeyHash): string {
   return `
     select case when ${keys.map((key) => `(${key.expression}) is null`).join(' or ')} then null
       else (${hash(keys.map(comparable))})::ubigint end
-    from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    where file_row_number between ${rowStart} and ${rowEnd - 1}`
+    ${fromRows(rows)}`
 }
 
 /** The table that collects keys which may be repeated, with the rows where they stand. */
 const COLLECTED = 'collected_keys'
 
 /** Begins a new collection: of no keys, in columns such as the file's. */
-export function beginCollectingSql(path: string, keys: KeyColumn[]): string {
+export function beginCollectingSql({ relation }: LocalRows, keys: KeyColumn[]): string {
   const columns = keys.map((key, at) => `${comparable(key)} as k${at}`).join(', ')
   return `
     create or replace temp table ${COLLECTED} as
     select ${columns}, 0::bigint as times, 0::bigint as first, 0::bigint as last
-    from read_parquet(${duckLiteral(path)}) limit 0`
+    from ${relation} limit 0`
 }
 
 /** Which keys are collected: those with one of some hashes, or those whose hash falls into one of `parts` parts. */
@@ -107,7 +105,7 @@ export type Selected = { hashes: bigint[] } | { part: number; parts: number }
 
 /** Collects keys of some rows. */
 export function collectKeysSql(
-  { path, rowStart, rowEnd }: { path: string; rowStart: number; rowEnd: number },
+  rows: LocalRows,
   keys: KeyColumn[],
   { hash, selected }: { hash: KeyHash; selected: Selected },
 ): string {
@@ -121,10 +119,7 @@ export function collectKeysSql(
   return `
     insert into ${COLLECTED}
     select ${names.join(', ')}, count(*), min(no), max(no)
-    from (
-      select ${columns}, file_row_number as no from read_parquet(${duckLiteral(path)}, file_row_number = true)
-      where file_row_number between ${rowStart} and ${rowEnd - 1}
-    )
+    from (select ${columns}, file_row_number as no ${fromRows(rows)})
     where ${condition} group by all`
 }
 
@@ -164,17 +159,11 @@ function comparable(key: KeyColumn): string {
 }
 
 /** For each refusal: how many values of the rows it holds for, and the first row of them. */
-export function refusedValuesSql(
-  path: string,
-  { refusals, rowStart, rowEnd }: { refusals: string[]; rowStart: number; rowEnd: number },
-): string {
+export function refusedValuesSql(rows: LocalRows, refusals: string[]): string {
   const counts = refusals.map(
     (refusal, at) =>
       `count(*) filter (where ${refusal})::bigint as count${at}, ` +
       `min(file_row_number) filter (where ${refusal})::bigint as first${at}`,
   )
-  return `
-    select ${counts.join(', ')}
-    from read_parquet(${duckLiteral(path)}, file_row_number = true)
-    where file_row_number between ${rowStart} and ${rowEnd - 1}`
+  return `select ${counts.join(', ')} ${fromRows(rows)}`
 }

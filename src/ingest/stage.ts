@@ -129,7 +129,7 @@ async function* readPieces(
   { columns, onRows }: { columns: FittedColumn[]; onRows?: (done: number) => void },
 ): AsyncGenerator<DataChunk, void, void> {
   for await (const rows of pieces.each()) {
-    yield* readRows(duckdb, { ...rows, columns })
+    yield* readRows(duckdb, rows, columns)
     onRows?.(rows.rowEnd)
   }
 }
