@@ -194,7 +194,8 @@ describe.each(VERSIONS)('on PostgreSQL %s, a load in mode', (version) => {
     await at.sql.unsafe(`
       create function ${figura.name}_f() returns trigger language plpgsql as $$ begin return null; end $$;
       truncate ${figura.name};
-      create trigger f before insert on ${figura.name} for each row when (new.id = 2) execute function ${figura.name}_f()`)
+      create trigger f before insert on ${figura.name} for each row when (new.id = 2)
+        execute function ${figura.name}_f()`)
     const refused = await at.merge(figura, rowsOf(FIRST)).catch((error: unknown) => error)
     expect(refused).toMatchObject({ code: 'statistics_differ' })
     expect(await at.rows(figura)).toHaveLength(0)
