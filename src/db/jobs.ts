@@ -1,4 +1,4 @@
-import type { Figura } from '../figura/types.ts'
+import type { Figura, Mode } from '../figura/types.ts'
 import type { Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { withoutWaiting } from './locks.ts'
@@ -14,6 +14,10 @@ export type Job = {
   phase: Phase | null
   url: string
   sha256: string | null
+  /** What was asked for with the file; null: what the figura says. */
+  mode: Mode | null
+  /** Rows that were left out so far. */
+  rowsRejected: number
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null

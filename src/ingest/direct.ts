@@ -8,6 +8,7 @@ import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
 import { countingBy } from './merge.ts'
 import { mergeRows, statsOf } from './merge-rows.ts'
+import { sourcesOf } from './rules.ts'
 import { copyRows, rowsOf, runCheck } from './stage.ts'
 import { createSessionStageSql, sessionStageName, targetName } from './sql-postgres.ts'
 import type { Running } from './work.ts'
@@ -30,7 +31,7 @@ export async function loadDirect(
   const figura = job.definition
   const columns = file.columns.map(({ column }) => column)
   const table = sessionStageName(columns)
-  const wanted = { ...rowsOf(chunks), columns: file.columns.map((column) => column.fileColumn) }
+  const wanted = { ...rowsOf(chunks), columns: sourcesOf(file.columns) }
   await using pieces = file.pieces(wanted, signal)
   const checks = chunks.flatMap(({ kind }) => (kind === 'rows' ? [] : [kind]))
   for (const check of checks) await runCheck(check, { job, file }, context, { report, signal })
@@ -41,7 +42,7 @@ export async function loadDirect(
     await tx.unsafe(createSessionStageSql(table, columns))
     for (const chunk of chunks) {
       if (chunk.kind !== 'rows') continue
-      await copyRows(tx, { table, chunk, file, pieces }, context, { report, signal })
+      await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
     }
     if (!(await isOurTurn(tx, job, context))) return undefined
     const stageMs = Math.round(performance.now() - started)

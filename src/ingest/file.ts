@@ -9,17 +9,20 @@ import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
 import type { FittedColumn } from './fit.ts'
+import { fitFile } from './fit-file.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
-import { fitOrRefuse } from './plan.ts'
 import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
+import type { Reading } from './rules.ts'
 import { readShape, type FileShape } from './shape.ts'
 
 /** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
 export type OpenFile = AsyncDisposable & {
   source: SourceFile
   shape: FileShape
+  /** The columns of the stage. */
   columns: FittedColumn[]
+  reading: Reading
   /** Begins to fetch some rows of some columns. Dispose of the pieces, whether they were read or not. */
   pieces(wanted: Wanted, signal: AbortSignal): Pieces
 }
@@ -87,13 +90,13 @@ async function readFooter(
 ): Promise<Opened> {
   const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
   const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
-  const columns = fitOrRefuse(job.definition, shape.columns)
+  const reading = await fitFile(duckdb, job, { columns: shape.columns, parquet: true, no: 0, files: 1 })
   const footer = { start: range.start, bytes: await local.take(range, signal) }
-  return { source, footer, shape, places, columns }
+  return { source, footer, shape, places, reading }
 }
 
 function asOpenFile(
-  { source, footer, shape, places, columns }: Opened,
+  { source, footer, shape, places, reading }: Opened,
   { path, local, pieceBytes }: { path: string; local?: LocalFile; pieceBytes: number },
 ): OpenFile {
   let fetched = 0
@@ -107,7 +110,14 @@ function asOpenFile(
     )
     return inTurn(ahead, cut)
   }
-  return { source, shape, columns, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
+  return {
+    source,
+    shape,
+    columns: reading.columns,
+    reading,
+    pieces,
+    [Symbol.asyncDispose]: async () => local?.dispose(),
+  }
 }
 
 function inTurn(ahead: Ahead, cut: { rowStart: number; rowEnd: number }[]): Pieces {

@@ -11,6 +11,7 @@ import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
 import { statsOf } from './merge-rows.ts'
 import { targetName } from './sql-postgres.ts'
+import { sourcesOf } from './rules.ts'
 import { copyRows, runCheck } from './stage.ts'
 import type { Running } from './work.ts'
 
@@ -40,7 +41,7 @@ export async function loadFirst(
   if (!(await beginFirst(sql, fence, facts))) throw new JobLost('the job was claimed anew')
   job.phase = 'merge'
 
-  const columns = file.columns.map((column) => column.fileColumn)
+  const columns = sourcesOf(file.columns)
   await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns }, signal)
   const digest = digestOf(chunks, job, { file, report, signal }, context)
   try {
@@ -52,7 +53,7 @@ export async function loadFirst(
       const chunk: Chunk = { no: checks, kind: 'rows', rowStart: 0, rowEnd: rows }
       const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
       const table = targetName(job.definition)
-      await copyRows(tx, { table, chunk, file, pieces, onRows }, context, { report, signal })
+      await copyRows(tx, { job, table, chunk, file, pieces, onRows }, context, { report, signal })
       await digest
       const stats = statsOf({ rows }, { inserted: rows, updated: 0 }, started)
       if (!(await completeFirst(tx, fence, stats))) throw new JobLost('the job ended')

@@ -2,13 +2,15 @@ import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres, type Sql } from '../db/postgres.ts'
 import { claimChunk, claimJob, type Chunk, type ClaimedJob } from '../db/claims.ts'
+import { forgetRejects } from '../db/rejects.ts'
 import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { loadDirect } from './direct.ts'
+import { checksKeys } from './duplicates.ts'
 import { openFile, type OpenFile } from './file.ts'
-import type { FittedColumn } from './fit.ts'
+import { modeOf } from './fit-file.ts'
 import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { keepOpened } from './opened.ts'
@@ -169,6 +171,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const { sql, config } = context
   const started = performance.now()
   await ensureTarget(sql, job.definition)
+  if (job.attempts > 1) await forgetRejects(sql, job.id)
   const stage = job.attempts
   await using file = await openFile(
     job,
@@ -176,10 +179,10 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
     context,
     signal,
   )
-  const { chunks, columns } = planFile(file.shape, {
-    figura: job.definition,
+  const { chunks } = planFile(file.shape, {
     sha256: job.sha256,
     bounds: config.bounds,
+    keys: checksKeys({ figura: job.definition, mode: modeOf(job), parquet: true, files: 1 }),
   })
   const alone = chunks.filter((chunk) => chunk.kind === 'rows').length === 1
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
@@ -189,7 +192,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   if (loaded) return loaded
   await makeStage(
     job,
-    { file, columns, planMs },
+    { file, planMs },
     chunks.map((chunk) => ({ ...chunk, released: alone || first.includes(chunk) })),
     sql,
   )
@@ -232,7 +235,7 @@ async function loadUnstaged(
 /** Records the plan and makes the stage, in one transaction. */
 async function makeStage(
   job: ClaimedJob,
-  { file, columns, planMs }: { file: OpenFile; columns: FittedColumn[]; planMs: number },
+  { file, planMs }: { file: OpenFile; planMs: number },
   chunks: (Chunk & { released: boolean })[],
   sql: Sql,
 ): Promise<void> {
@@ -248,7 +251,7 @@ async function makeStage(
     await tx.unsafe(
       createStageSql(
         name,
-        columns.map(({ column }) => column),
+        file.columns.map(({ column }) => column),
       ),
     )
   })

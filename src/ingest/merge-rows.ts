@@ -26,8 +26,8 @@ export async function stageLost(
   stage: number,
 ): Promise<Extract<Merged, { kind: 'stage_lost' }> | undefined> {
   const marks = await readMarks(tx, job.id, stage)
-  const whole = marks.total > 0 && marks.done === marks.total && marks.rows === job.rows
-  return whole ? undefined : { kind: 'stage_lost', found: marks.rows, expected: job.rows ?? 0 }
+  const whole = marks.total > 0 && marks.done === marks.total && marks.read === job.rows
+  return whole ? undefined : { kind: 'stage_lost', found: marks.read, expected: job.rows ?? 0 }
 }
 
 /** The columns that a stage has: those of the figura that the file has. */

@@ -1,6 +1,6 @@
 import type { Held } from '../source/ranged.ts'
 import type { SourceFile } from '../source/source.ts'
-import type { FittedColumn } from './fit.ts'
+import type { Reading } from './rules.ts'
 import type { FileShape, Places } from './shape.ts'
 
 /**
@@ -12,7 +12,7 @@ export type Opened = {
   footer: Held
   shape: FileShape
   places: Places
-  columns: FittedColumn[]
+  reading: Reading
 }
 
 /** A file, as a plan has it: a job that is planned anew has another stage, and its file is opened anew. */

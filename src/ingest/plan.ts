@@ -1,20 +1,19 @@
 import type { Bounds } from '../config.ts'
 import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
-import type { Figura } from '../figura/types.ts'
-import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'
 import type { FileShape } from './shape.ts'
 
 /** The cut of a file into chunks, and how each column is read. */
-type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
+type Plan = { chunks: Chunk[] }
 
 /**
- * Decides how a file is loaded: pure, so that it can be tested as data.
- * @throws BulkError `schema_differs` with every difference, `file_too_large` when the footer says too many rows
+ * Decides how a file is cut: pure, so that it can be tested as data.
+ * @param keys whether the keys are to be looked at
+ * @throws BulkError `file_too_large` when the footer says too many rows
  */
 export function planFile(
   shape: FileShape,
-  { figura, sha256, bounds }: { figura: Figura; sha256: string | null; bounds: Bounds },
+  { sha256, bounds, keys }: { sha256: string | null; bounds: Bounds; keys: boolean },
 ): Plan {
   if (shape.rows > bounds.fileRows) {
     throw new BulkError('file_too_large', {
@@ -23,23 +22,7 @@ export function planFile(
       expected: `at most ${bounds.fileRows} (FILE_MAX_ROWS)`,
     })
   }
-  return { columns: fitOrRefuse(figura, shape.columns), chunks: cutChunks(shape, { sha256, bounds }) }
-}
-
-/** The columns as they are read, or all the differences at once. */
-export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] {
-  const { columns, differences } = fitColumns(figura, file)
-  if (differences.length === 0) return columns
-  const names = differences.map((difference) => difference.column).join(', ')
-  throw new BulkError(
-    'schema_differs',
-    {
-      subject: `The file for ${figura.name}`,
-      found: `${differences.length} column(s) that do not fit (${names})`,
-      expected: 'the columns of the figura',
-    },
-    { differences },
-  )
+  return { chunks: cutChunks(shape, { sha256, bounds, keys }) }
 }
 
 /**
@@ -50,7 +33,7 @@ export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] 
  */
 export function cutChunks(
   shape: FileShape,
-  { sha256, bounds }: { sha256: string | null; bounds: Bounds },
+  { sha256, bounds, keys }: { sha256: string | null; bounds: Bounds; keys: boolean },
 ): Chunk[] {
   const groups = shape.rowGroups.map((group) => ({
     ...group,
@@ -85,7 +68,7 @@ export function cutChunks(
   close()
   if (ranges.length === 0) ranges.push({ rowStart: 0, rowEnd: 0 })
 
-  const kinds: Chunk['kind'][] = sha256 ? ['keys', 'digest'] : ['keys']
+  const kinds: Chunk['kind'][] = [...(keys ? ['keys' as const] : []), ...(sha256 ? ['digest' as const] : [])]
   const checks = kinds.map((kind, no) => ({ no, kind, rowStart: 0, rowEnd: shape.rows }))
   return [
     ...checks,

@@ -38,7 +38,7 @@ export function jobRows(database: () => Sql) {
   }
 
   function mark(job: string, no: number) {
-    const chunks = [{ no, kind: 'rows' as const, rows: 10 }]
+    const chunks = [{ no, kind: 'rows' as const, rows: 10, read: 10, rejected: 0 }]
     return database().begin(async (tx) => markDone(tx, { job, stage: 1, chunks }, { release: 1 }))
   }
 
