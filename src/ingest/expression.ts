@@ -1,8 +1,8 @@
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
-import { duckLiteral, quote } from '../quote.ts'
 import { duckType } from './sql.ts'
+import { expressionTreeSql, expressionTypeSql } from './sql-reading.ts'
 
 /** An expression of a figura, as DuckDB understands it: the columns that it names, and the type that it gives. */
 export type Expression = { columns: string[]; type: string }
@@ -58,9 +58,7 @@ export function isNamed({ name }: { name: string }, other: string): boolean {
 type Node = { class?: string; type?: string; column_names?: string[]; [part: string]: unknown }
 
 async function namedColumns(duck: Duckdb, text: string, subject: string): Promise<string[]> {
-  const [row] = await duck.query<{ tree: string }>(
-    `select json_serialize_sql(${duckLiteral(`select (${text})`)}) as tree`,
-  )
+  const [row] = await duck.query<{ tree: string }>(expressionTreeSql(text))
   const tree = JSON.parse(row?.tree ?? '{}') as {
     error?: boolean
     error_message?: string
@@ -91,18 +89,14 @@ function walk(part: unknown, visit: (node: Node) => void): void {
   for (const inner of Object.values(part)) walk(inner, visit)
 }
 
-/** Asked of an empty relation with such columns. A sum or a count does not stand beside a plain column, and is refused. */
+/** Asked of an empty relation with such columns. */
 async function typeOf(
   duck: Duckdb,
   text: string,
   { among, subject }: { among: Named[]; subject: string },
 ): Promise<string> {
-  const columns = among.map(({ name, type }) => `null::${type} as ${quote(name)}`)
-  const relation = `(select ${[...columns, '0 as _bulk_at'].join(', ')})`
   try {
-    const [, row] = await duck.query<{ type: string }>(
-      `select column_type as type from (describe select _bulk_at, (${text}) from ${relation})`,
-    )
+    const [, row] = await duck.query<{ type: string }>(expressionTypeSql(text, among))
     return row?.type ?? ''
   } catch (error) {
     const said = error instanceof Error ? error.message.split('\n')[0] : String(error)

@@ -40,7 +40,8 @@ export function castText(type: ColumnType, text: string, { decimal }: Pick<Csv, 
         `try_cast(${trimmed} as TIMESTAMPTZ)`,
       )
     case 'bytea':
-      return `case when starts_with(${text}, '\\x') then try(unhex(substr(${text}, 3))) else try(from_base64(${text})) end`
+      return `case when starts_with(${text}, '\\x') then try(unhex(substr(${text}, 3)))
+        else try(from_base64(${text})) end`
     case 'boolean':
     case 'uuid':
       return tried(trimmed, type)

@@ -1,7 +1,7 @@
 import type { ColumnType, ScalarType } from '../figura/types.ts'
 import { duckType } from './sql.ts'
 
-/** The expression that reads `source`, of DuckDB's type `fileType`, as `type` without loss; undefined: there is none. */
+/** The expression that reads `source`, of DuckDB's type `fileType`, as `type` without loss, if there is one. */
 export function fitType(type: ColumnType, fileType: string, source: string): string | undefined {
   if (type.kind === 'array') {
     const inner = /^(.*)\[\d*\]$/s.exec(fileType)?.[1]

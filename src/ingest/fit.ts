@@ -15,7 +15,7 @@ import { duckType } from './sql.ts'
  */
 export type FileColumn = { name: string; type: string; written?: string; loose?: boolean }
 
-/** A column of the stage, and the DuckDB expression over the file's columns that gives it in the type that is encoded. */
+/** A column of the stage, and the DuckDB expression over the file's columns that gives it in the encoded type. */
 export type FittedColumn = {
   column: Column
   /** The columns of the file that the expression reads. */

@@ -9,8 +9,8 @@ import { duckType } from './sql.ts'
 
 /**
  * Something that a row may break. The predicates and values are SQL over the relation of selectedSql(): the value of
- * column n is _bulk_c<n>, the text it is read from _bulk_t<n>, what was read of it _bulk_x<n>, and columns that checks name stand under
- * their own names too.
+ * column n is _bulk_c<n>, the text it is read from _bulk_t<n>, what was read of it _bulk_x<n>, and columns that checks
+ * name stand under their own names too.
  */
 export type Rule = {
   /** The column of the table; null: the row as a whole. */

@@ -32,7 +32,8 @@ export function brokenRowsSql(rows: LocalRows, reading: Reading, limit: number):
 export function countBrokenSql(rows: LocalRows, reading: Reading, rules: Rule[]): string {
   const counts = rules.map(
     ({ breaks }, no) =>
-      `count(*) filter (where ${breaks})::bigint as count${no}, min(_bulk_no) filter (where ${breaks})::bigint as first${no}`,
+      `count(*) filter (where ${breaks})::bigint as count${no}, ` +
+      `min(_bulk_no) filter (where ${breaks})::bigint as first${no}`,
   )
   return `select ${counts.join(', ')} from ${selectedSql(rows, reading)}`
 }
@@ -51,9 +52,25 @@ function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): st
   const names = named.map(({ name, value }) => `${value} as ${quote(name)}`)
   const fields = recorded.map((name) => `${duckLiteral(name)}: ${quote(name)}`)
   const record = fields.length ? `to_json({${fields.join(', ')}})::varchar` : `'{}'`
-  return `(select ${[...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no'].join(', ')} ${fromRows(rows)})`
+  const all = [...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no']
+  return `(select ${all.join(', ')} ${fromRows(rows)})`
 }
 
 function broken(rules: Rule[]): string {
   return rules.map(({ breaks }) => `coalesce(${breaks}, false)`).join(' or ')
+}
+
+/** How DuckDB parses an expression, as JSON; nothing is carried out. */
+export function expressionTreeSql(expression: string): string {
+  return `select json_serialize_sql(${duckLiteral(`select (${expression})`)}) as tree`
+}
+
+/**
+ * The type of an expression over such columns, in the second row. Beside a plain column there can stand no sum, and no
+ * count: over rows an expression of a figura says nothing.
+ */
+export function expressionTypeSql(expression: string, columns: { name: string; type: string }[]): string {
+  const nulls = columns.map(({ name, type }) => `null::${type} as ${quote(name)}`)
+  const relation = `(select ${[...nulls, '0 as _bulk_no'].join(', ')})`
+  return `select column_type as type from (describe select _bulk_no, (${expression}) from ${relation})`
 }

@@ -50,7 +50,7 @@ test('an expression reads the columns that it names, and its type has to fit', a
   const { columns } = await fit(withNome({ expr: 'upper(trim(nome_bruto))' }))
   expect(columns[1]?.sources).toEqual(['Nome_Bruto'])
   const error = await refused(withNome({ expr: 'extra + 1' }))
-  expect(error.extra.differences).toMatchObject([{ column: 'nome', found: '"extra + 1" of type BIGINT' }])
+  expect(error.extra.differences).toMatchObject([{ column: 'nome', found: '"extra + 1" of type INTEGER' }])
 })
 
 test('an expression over a column that the file lacks is a column that the file lacks', async () => {
@@ -63,7 +63,6 @@ test.each([
   ['no SQL at all', 'upper('],
   ['a query', '(select 1)'],
   ['a query that begins with from', '(from t)'],
-  ['two expressions', 'id, extra'],
   ['a table behind it', 'id from t'],
   ['a sum over rows', 'sum(extra)::varchar'],
   ['a window', 'cast(row_number() over () as varchar)'],

@@ -20,7 +20,8 @@ beforeEach(() => {
   })
 })
 
-const FIRST = `select 1::bigint as id, 'Ana' as nome, 'SP' as uf, 10.5::decimal(10,2) as valor, date '2026-01-01' as dia`
+const FIRST = `select 1::bigint as id, 'Ana' as nome, 'SP' as uf, 10.5::decimal(10,2) as valor,
+  date '2026-01-01' as dia`
 const row = (more: string) => `select * replace (${more}) from (${FIRST})`
 const change = (name: string, more: Partial<Column>) => {
   figura = {
