@@ -1,5 +1,4 @@
-import type { Csv } from '../figura/types.ts'
-import type { ColumnType, ScalarType } from '../figura/types.ts'
+import type { ColumnType, Csv, ScalarType } from '../figura/types.ts'
 import { duckLiteral } from '../quote.ts'
 import { duckType } from './sql.ts'
 
@@ -17,7 +16,7 @@ export function castText(type: ColumnType, text: string, { decimal }: Pick<Csv, 
     case 'jsonb':
       return text
     case 'array':
-      return `try_cast(${text} as ${duckType(type)})`
+      return list(type.of, `try_cast(${text} as VARCHAR[])`, decimal)
     case 'smallint':
     case 'integer':
     case 'bigint':
@@ -54,6 +53,12 @@ const DATE_TIME = `^\\d{4,6}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9}
 /** DuckDB's casts round 1.555 to 1.56: more digits after the point than the type has are refused, but for zeros. */
 function numeric({ scale, ...type }: Extract<ScalarType, { kind: 'numeric' }>, text: string): string {
   return where(`^[+-]?\\d*(\\.\\d{0,${scale}}0*)?$`, text, tried(text, { ...type, scale }))
+}
+
+/** A list of which an element is no such value is none. */
+function list(of: ScalarType, texts: string, decimal: Csv['decimal']): string {
+  const values = `list_transform(${texts}, one -> ${castText(of, 'one', { decimal })})`
+  return `case when list_count(${texts}) = list_count(${values}) then ${values} end`
 }
 
 function where(pattern: string, text: string, value: string): string {
