@@ -54,7 +54,8 @@ export function tooManyRejected(
   const limit = rejectLimit(figura, rows)
   if (limit > 0) {
     const found = `${rejected} row(s) that break a rule${example}`
-    const share = (figura.rejects?.maxPercent ?? null) === null ? '' : ` (${figura.rejects.maxPercent} % of the rows)`
+    const { maxPercent } = rejectsOf(figura)
+    const share = maxPercent === null ? '' : ` (${maxPercent} % of the rows)`
     return new BulkError(
       'too_many_rejected',
       { subject: `The file for ${figura.name}`, found, expected: `at most ${limit}${share}` },
