@@ -64,7 +64,7 @@ function readColumn(name: string, part: Part, isKey: boolean): Column {
 
 /** The names in the file, the first of which it is called by. */
 function readFrom(from: unknown, name: string, say: Say): string[] {
-  const names = Array.isArray(from) ? textsOf(from) : [textOf(from) ?? name]
+  const names = Array.isArray(from) ? [...new Set(textsOf(from))] : [textOf(from) ?? name]
   // not checkName: PostgreSQL's limit is none for the columns of a file
   for (const [index, one] of names.entries()) {
     if (one !== name) checkText(one, 'a name', Array.isArray(from) ? ['from', String(index)] : ['from'], say)

@@ -124,6 +124,7 @@ function readValue(
 ): Bound | undefined {
   // what is no literal at all is the schema's to tell
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return undefined
+  if (typeof value === 'number' && !Number.isFinite(value)) return undefined
   if (typeof value === 'string' && !checkText(value, 'a text', path, say)) return undefined
   const written = source(path)
   const worth = readLiteral(value, type, written)

@@ -51,15 +51,18 @@ function saidOf(error: ValueError, path: string[]): { found: string; expected: s
     return { found: `the key ${quoted(name)}`, expected: known.join(', '), hint: nearest(name, known) }
   }
   const words = error.type === ValueErrorType.Union ? wordsOf(error) : []
-  const hint = typeof error.value === 'string' ? nearest(error.value, words) : undefined
+  // of signs, as of the decimal of csv, each is as near as the other
+  const hint =
+    typeof error.value === 'string' && error.value.length > 1 ? nearest(error.value, words) : undefined
   return { found: described(error.value), expected: expectedOf(error), hint }
 }
 
 /** What a schema asks for, in words. */
-function expectedOf({ type, schema, message }: ValueError): string {
+function expectedOf({ type, schema, value, message }: ValueError): string {
   switch (type) {
     case ValueErrorType.String:
-      return 'a text'
+      // null: NULL and pattern: 123 are no texts to YAML
+      return value !== null && typeof value === 'object' ? 'a text' : 'a text, in quotes'
     case ValueErrorType.StringMinLength:
       return 'a text that is not empty'
     case ValueErrorType.StringMaxLength:
