@@ -1,4 +1,5 @@
 import type { Problem } from '../errors.ts'
+import type { Format } from '../job.ts'
 import { fenced, type Fence } from './claims.ts'
 import type { MergeFence } from './parts.ts'
 import { storable, type Sql, type Transaction } from './postgres.ts'
@@ -96,6 +97,24 @@ export async function completeDirect(
       checks_total = ${file.checks}, checks_done = ${file.checks},
       plan_ms = ${file.planMs}, stage_ms = ${file.stageMs}, merge_ms = ${stats.mergeMs},
       read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged}
+    where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
+  `
+  if (count !== 1) return false
+  await wakeNext(tx, fence.job)
+  return true
+}
+
+/** Ends a trial that only asked whether the files fit. False: the job is no longer ours. */
+export async function completeDryRun(
+  tx: Transaction,
+  fence: { job: string; attempt: number },
+  plan: Pick<Loaded, 'bytes' | 'rowGroups' | 'etag' | 'planMs'> & { rows: number | null; format: Format | null },
+): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set
+      status = 'completo', phase = null, finished_at = clock_timestamp(),
+      bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups}, etag = ${plan.etag},
+      format = ${plan.format}, plan_ms = ${plan.planMs}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false

@@ -49,7 +49,8 @@ export async function loadFirst(
     return await sql.begin(async (tx) => {
       await lockForMerge(tx, job.definition.table)
       if (!(await isFree(tx, job))) return undefined
-      const chunk: Chunk = { no: checks, kind: 'rows', rowStart: 0, rowEnd: rows }
+      const whole = { file: 0, rowStart: 0, rowEnd: rows, byteStart: null, byteEnd: null }
+      const chunk: Chunk = { no: checks, kind: 'rows', ...whole }
       const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
       const table = targetName(job.definition)
       await copyRows(tx, { table, chunk, file, pieces, onRows }, context, { report, signal })

@@ -9,7 +9,7 @@ import { duckType } from './sql.ts'
  * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
  * `written`: its name in the file, where two differ in case alone or not at all: DuckDB reads one by another name.
  */
-export type FileColumn = { name: string; type: string; written?: string }
+export type FileColumn = { name: string; type: string; written?: string; loose?: boolean }
 
 /** A column of the figura that the file has, and the DuckDB expression that gives it in the type that is encoded. */
 export type FittedColumn = { column: Column; fileColumn: string; expression: string }
@@ -36,7 +36,9 @@ export function fitColumns(figura: Figura, file: FileColumn[]): Fit {
       if (column.required) differences.push(missing(column, file))
       continue
     }
-    const expression = fitType(column.type, found.type, quote(found.name))
+    const expression = found.loose
+      ? `cast(${found.type === 'JSON' ? `json_extract_string(${quote(found.name)}, '$')` : quote(found.name)} as ${duckType(column.type)})`
+      : fitType(column.type, found.type, quote(found.name))
     if (expression === undefined) differences.push(misfit(column, found))
     else columns.push({ column, fileColumn: found.name, expression })
   }

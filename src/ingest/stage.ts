@@ -14,6 +14,7 @@ import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
 import { readRows } from './read.ts'
+import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 
 /**
@@ -108,7 +109,7 @@ export async function copyRows(
     )
     const bytes = await copyInto(tx, copy, frames, signal)
     refuseNulls(encoder, columns, chunk)
-    if (encoder.rows !== rowEnd - rowStart) throw wrongCount(encoder.rows, chunk)
+    if (rowEnd !== UNKNOWN_ROWS && encoder.rows !== rowEnd - rowStart) throw wrongCount(encoder.rows, chunk)
     const ms = since(started)
     report.info('stage', `chunk ${chunk.no} is staged`, {
       ms,
