@@ -62,7 +62,7 @@ export async function completeJob(
   const { count } = await tx`
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
-      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
+      rows = coalesce(rows, ${stats.read}), read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
       merge_ms = ${stats.mergeMs}
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
@@ -78,6 +78,7 @@ type Loaded = {
   rows: number
   rowGroups: number
   etag: string | null
+  format: Format
   planMs: number
   stageMs: number
   checks: number
@@ -93,7 +94,7 @@ export async function completeDirect(
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
       bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
-      chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
+      format = ${file.format}, chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
       checks_total = ${file.checks}, checks_done = ${file.checks},
       plan_ms = ${file.planMs}, stage_ms = ${file.stageMs}, merge_ms = ${stats.mergeMs},
       read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged}
@@ -108,7 +109,7 @@ export async function completeDirect(
 export async function completeDryRun(
   tx: Transaction,
   fence: { job: string; attempt: number },
-  plan: Pick<Loaded, 'bytes' | 'rowGroups' | 'etag' | 'planMs'> & { rows: number | null; format: Format | null },
+  plan: Omit<Loaded, 'rows' | 'format' | 'stageMs' | 'checks'> & { rows: number | null; format: Format | null },
 ): Promise<boolean> {
   const { count } = await tx`
     update bulk.job set
@@ -134,7 +135,7 @@ export async function decideMerge(
   const { count } = await sql`
     update bulk.job set
       decision = ${xids},
-      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
+      rows = coalesce(rows, ${stats.read}), read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
       merge_ms = ${stats.mergeMs}
     where id = ${fence.job} and stage = ${fence.stage} and merge_try = ${fence.mergeTry}
       and status = 'processando' and decision is null

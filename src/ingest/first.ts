@@ -36,7 +36,7 @@ export async function loadFirst(
   const fence = { job: job.id, attempt: job.attempts }
   const checks = chunks.filter((chunk) => chunk.kind !== 'rows').length
   const { bytes, etag } = file.source
-  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, checks }
+  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, format: file.format, planMs, checks }
   if (!(await beginFirst(sql, fence, facts))) throw new JobLost('the job was claimed anew')
   job.phase = 'merge'
 
