@@ -135,6 +135,8 @@ function fileBounds(read: Read) {
     /** Footers that a thread remembers, of the files that it has chunks of; each with the tail that it came in. */
     openedBytes: 16 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
+    /** What a packed CSV, NDJSON or avro file may become: 1 MB of gzip can stand for 1 GB. */
+    fileExpandedBytes: read.integer('FILE_EXPANDED_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
   }
 }

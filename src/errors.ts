@@ -94,6 +94,12 @@ export const ERRORS = {
   ),
   file_too_large: e(422, 'never', 'The file is too large', 'Split the export into several files.'),
   file_not_parquet: e(422, 'never', 'The file is not parquet', 'Send an Apache Parquet file.'),
+  file_not_known: e(
+    422,
+    'never',
+    'The file has no known format',
+    'Send a file of Apache Parquet, Apache Avro, CSV or NDJSON.',
+  ),
   file_corrupt: e(422, 'never', 'The file is damaged', 'Write and upload the file anew.'),
 
   schema_differs: e(

@@ -1,12 +1,16 @@
+import type { Format } from '../job.ts'
 import type { Chunk } from './claims.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
 /** The facts of a file and the cut that was made of it. */
 type Planned = {
   bytes: number
-  rows: number
+  /** Null: not known before all is read. */
+  rows: number | null
   rowGroups: number
   etag: string | null
+  /** Null: of several. */
+  format: Format | null
   planMs: number
   chunks: (Chunk & { released: boolean })[]
 }
@@ -21,7 +25,8 @@ export async function recordPlan(
   const { count } = await tx`
     update bulk.job set
       stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
-      etag = ${plan.etag}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0, rows_rejected = 0,
+      etag = ${plan.etag}, format = ${plan.format}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
+      rows_rejected = 0,
       checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,
       plan_ms = ${plan.planMs}, stage_ms = null, staging_at = clock_timestamp()
     where id = ${job} and attempts = ${attempt} and status = 'processando'
@@ -35,11 +40,14 @@ export async function recordPlan(
     kind: chunk.kind,
     row_start: chunk.rowStart,
     row_end: chunk.rowEnd,
+    file: chunk.file,
+    byte_start: chunk.byteStart,
+    byte_end: chunk.byteEnd,
     released: chunk.released,
   }))
-  // PostgreSQL takes 65,535 parameters a statement; 7 a row
-  for (let at = 0; at < rows.length; at += 9000)
-    await tx`insert into bulk.chunk ${tx(rows.slice(at, at + 9000))}`
+  // PostgreSQL takes 65,535 parameters a statement; 10 a row
+  for (let at = 0; at < rows.length; at += 6000)
+    await tx`insert into bulk.chunk ${tx(rows.slice(at, at + 6000))}`
   return true
 }
 

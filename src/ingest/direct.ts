@@ -61,6 +61,7 @@ export async function loadDirect(
       rows,
       rowGroups: file.shape.rowGroups.length,
       etag: file.source.etag,
+      format: file.format,
       planMs,
       stageMs,
       checks: checks.length,

@@ -37,7 +37,7 @@ export async function loadFirst(
   const fence = { job: job.id, attempt: job.attempts }
   const checks = chunks.filter((chunk) => chunk.kind !== 'rows').length
   const { bytes, etag } = file.source
-  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, checks }
+  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, format: file.format, planMs, checks }
   if (!(await beginFirst(sql, fence, facts))) throw new JobLost('the job was claimed anew')
   job.phase = 'merge'
 
@@ -50,7 +50,8 @@ export async function loadFirst(
     return await sql.begin(async (tx) => {
       await lockForMerge(tx, job.definition.table)
       if (!(await isFree(tx, job))) return undefined
-      const chunk: Chunk = { no: checks, kind: 'rows', rowStart: 0, rowEnd: rows }
+      const whole = { file: 0, rowStart: 0, rowEnd: rows, byteStart: null, byteEnd: null }
+      const chunk: Chunk = { no: checks, kind: 'rows', ...whole }
       const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
       const table = targetName(job.definition)
       await copyRows(tx, { job, table, chunk, file, pieces, onRows }, context, { report, signal })

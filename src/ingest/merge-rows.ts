@@ -26,7 +26,10 @@ export async function stageLost(
   stage: number,
 ): Promise<Extract<Merged, { kind: 'stage_lost' }> | undefined> {
   const marks = await readMarks(tx, job.id, stage)
-  const whole = marks.total > 0 && marks.done === marks.total && marks.read === job.rows
+  const asPlanned = marks.total > 0 && marks.done === marks.total
+  // what is no parquet tells its rows only when all is read
+  if (asPlanned && job.rows === null) job.rows = marks.read
+  const whole = asPlanned && marks.read === job.rows
   return whole ? undefined : { kind: 'stage_lost', found: marks.read, expected: job.rows ?? 0 }
 }
 

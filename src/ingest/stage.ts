@@ -15,6 +15,7 @@ import { JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
 import { rejectLimit, tooManyRejected } from './rejects.ts'
 import { sourcesOf } from './rules.ts'
+import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 import { takeRows } from './take.ts'
 
@@ -116,14 +117,19 @@ export async function copyRows(
     table,
     columns.map(({ column }) => column),
   )
-  const taken = takeRows(duckdb, pieces, { reading, figura: job.definition, rows: file.shape.rows, onRows })
-  const place = { job: job.id, stage: job.stage ?? job.attempts, file: 0, chunk: chunk.no }
+  const taken = takeRows(duckdb, pieces, {
+    reading,
+    figura: job.definition,
+    rows: file.shape.rows === UNKNOWN_ROWS ? null : file.shape.rows,
+    onRows,
+  })
+  const place = { job: job.id, stage: job.stage ?? job.attempts, file: chunk.file, chunk: chunk.no }
   try {
     const frames = bounded(encoder.frames(taken.chunks()), chunk, config.bounds.chunkExpandedBytes)
     const bytes = await copyInto(tx, copy, frames, signal)
     refuseNulls(encoder, columns, chunk)
     const { read, rejected, rejects } = taken.found()
-    if (read !== rowEnd - rowStart) throw wrongCount(read, chunk)
+    if (rowEnd !== UNKNOWN_ROWS && read !== rowEnd - rowStart) throw wrongCount(read, chunk)
     await insertRejects(tx, place, rejects)
     const facts = { ms: since(started), rows: encoder.rows, bytes, firstRow: rowStart + 1 }
     report.info('stage', `chunk ${chunk.no} is staged`, { ...facts, ...(rejected ? { rejected } : {}) })

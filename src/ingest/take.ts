@@ -6,6 +6,7 @@ import type { Pieces } from './file.ts'
 import { readRows } from './read.ts'
 import { readRejects, rejectLimit, tooManyRejected } from './rejects.ts'
 import type { Reading } from './rules.ts'
+import { UNKNOWN_ROWS } from './shape.ts'
 import type { LocalRows } from './sql-duckdb.ts'
 import { countRowsSql } from './sql-reading.ts'
 
@@ -62,7 +63,7 @@ export function takeRows(
 
 /** How many rows of a file of text a piece has, only reading it tells. */
 async function countRows(duck: Duckdb, piece: LocalRows): Promise<number> {
-  if (piece.rowEnd !== Number.MAX_SAFE_INTEGER) return piece.rowEnd - piece.rowStart
+  if (piece.rowEnd !== UNKNOWN_ROWS) return piece.rowEnd - piece.rowStart
   const [row] = await duck.query<{ rows: bigint }>(countRowsSql(piece))
   return Number(row?.rows ?? 0)
 }

@@ -209,7 +209,7 @@ test('a stage that is forgotten leaves no progress and no time behind, and its j
   })
   expect(await forgetStage(sql, { job: id, stage: 1 })).toBeUndefined()
   await take(id)
-  const plan = { bytes: 1, rows: 0, rowGroups: 0, etag: null, planMs: 1, chunks: [] }
+  const plan = { bytes: 1, rows: 0, rowGroups: 0, etag: null, format: null, planMs: 1, chunks: [] }
   expect(await sql.begin((tx) => recordPlan(tx, { job: id, attempt: 2 }, plan))).toBe(true)
   expect((await findJob(sql, 'esquecido', id))?.stageMs).toBeNull()
 })
