@@ -8,8 +8,17 @@ export type Pattern = { matches?: (text: string) => boolean }
 const MAX_REPEAT = 1000
 
 /** Escapes, classes, openings of groups and counts; what is between them is the same to everybody. */
-const TOKENS =
-  /\\(?:k<|[\s\S])|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\(\?(?:<?[=!]|P?<\w+>|[a-zA-Z-]+[:)]|[:>])|\{\d+(?:,\d*)?\}/g
+const TOKENS = new RegExp(
+  [
+    /\\(?:k<|[\s\S])/,
+    /\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]/,
+    /\(\?(?:<?[=!]|P?<\w+>|[a-zA-Z-]+[:)]|[:>])/,
+    /\{\d+(?:,\d*)?\}/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+)
 
 /** Letters that RE2 knows behind a backslash. Others are an error to it, and plain letters to JavaScript. */
 const ESCAPES = /[aAbBCdDEfnpPQrsStvwWxz]/
