@@ -70,8 +70,8 @@ function refusedOf(token: string): { found: string; expected: string } | undefin
 const RE2 = 'a regular expression without it, as RE2 reads them'
 
 /**
- * By characters where it can be: without the flag u, an emoji is two. With it, \- is an error, and not to RE2. A pattern
- * that backtracks without end is given up after some 300 ms by this JavaScript.
+ * By characters where it can be: without the flag u, an emoji is two. With it, \- is an error, and not to RE2.
+ * A pattern that backtracks without end is given up after some 300 ms by this JavaScript.
  */
 function compiled(body: string, flags: string): { regexp: RegExp } | { fault: string } {
   const named = [...new Set(flags)].join('')
