@@ -94,6 +94,12 @@ export const ERRORS = {
   ),
   file_too_large: e(422, 'never', 'The file is too large', 'Split the export into several files.'),
   file_not_parquet: e(422, 'never', 'The file is not parquet', 'Send an Apache Parquet file.'),
+  file_not_known: e(
+    422,
+    'never',
+    'The file has no known format',
+    'Send a file of Apache Parquet, Apache Avro, CSV or NDJSON.',
+  ),
   file_corrupt: e(422, 'never', 'The file is damaged', 'Write and upload the file anew.'),
 
   schema_differs: e(
@@ -122,6 +128,19 @@ export const ERRORS = {
     'never',
     'The table refuses the rows',
     'Mend the rows, or the constraint or trigger of the table.',
+  ),
+
+  expression_wrong: e(
+    409,
+    'never',
+    'An expression of the figura is wrong',
+    'The owner of the figura mends it; then send the job again.',
+  ),
+  too_many_rejected: e(
+    422,
+    'never',
+    'Too many rows break a rule',
+    'Mend the rows that the rejects of the job list, or have the limit of the figura raised.',
   ),
 
   stage_lost: e(503, 'later', 'The stage was lost', 'Nothing is to be done: the file is read again.'),

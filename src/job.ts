@@ -29,3 +29,7 @@ export type Outcome = { kind: 'done'; release: Task[] } | { kind: 'again'; delay
 export function publicUrl(url: string): string {
   return url.replace(/[?#].*$/s, '').replace(/^([a-z0-9+.-]+:\/\/)[^/]*@/i, '$1')
 }
+
+/** What a file can hold; told by its bytes. */
+export const FORMATS = ['parquet', 'avro', 'csv', 'ndjson'] as const
+export type Format = (typeof FORMATS)[number]

@@ -73,9 +73,20 @@ function ownOrEarliest(sql: Sql, { job, figura }: Wish, limits: { attempts: numb
 }
 
 /**
- * A chunk of work of a stage: rows to stage, or a check of the whole file. Row numbers count from 0, end exclusive.
+ * A chunk of work of a stage: rows of a file to stage, or a check of the whole file. Row numbers count from 0 in the
+ * file, end exclusive; a chunk whose rows are not known before they are read ends at Number.MAX_SAFE_INTEGER.
  */
-export type Chunk = { no: number; kind: 'rows' | 'keys' | 'digest'; rowStart: number; rowEnd: number }
+export type Chunk = {
+  no: number
+  kind: 'rows' | 'keys' | 'digest'
+  /** The number of the file among those of the job. */
+  file: number
+  rowStart: number
+  rowEnd: number
+  /** Of a file that is cut by its bytes; null: it is not. */
+  byteStart: number | null
+  byteEnd: number | null
+}
 
 type ChunkClaim =
   | { kind: 'claimed'; job: ClaimedJob; chunk: Chunk; claims: number }
@@ -95,7 +106,7 @@ export async function claimChunk(
         claims = claims + 1, held_by = ${holder}, held_until = now() + ${leaseMs} * interval '1 millisecond'
       where job = ${piece.job} and stage = ${piece.stage} and no = ${piece.chunk} and done_at is null
         and (held_until is null or held_until <= now())
-      returning no, kind, row_start, row_end, claims
+      returning no, kind, file, row_start, row_end, byte_start, byte_end, claims
     )
     update bulk.job set
       ${leased(sql, leaseMs)}
@@ -104,8 +115,13 @@ export async function claimChunk(
     returning job.*, held.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (row) {
-    const chunk = { no: row.no, kind: row.kind, rowStart: row.rowStart, rowEnd: row.rowEnd }
-    return { kind: 'claimed', job: row, chunk, claims: row.claims }
+    const { no, kind, file, rowStart, rowEnd, byteStart, byteEnd, claims } = row
+    return {
+      kind: 'claimed',
+      job: row,
+      chunk: { no, kind, file, rowStart, rowEnd, byteStart, byteEnd },
+      claims,
+    }
   }
   const [found] = await sql<(ClaimedJob & { mark: 'lost' | 'done' | 'open'; heldMs: number | null })[]>`
     select job.*, (select definition from bulk.contract c where c.hash = job.contract) as definition,

@@ -1,4 +1,5 @@
 import type { Problem } from '../errors.ts'
+import type { Format } from '../job.ts'
 import { fenced, type Fence } from './claims.ts'
 import type { MergeFence } from './parts.ts'
 import { storable, type Sql, type Transaction } from './postgres.ts'
@@ -112,7 +113,7 @@ export async function completeJob(
   const { count } = await tx`
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
-      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}
+      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   if (count !== 1) return false
@@ -127,6 +128,7 @@ type Loaded = {
   rows: number
   rowGroups: number
   etag: string | null
+  format: Format
   planMs: number
   stageMs: number
   checks: number
@@ -142,10 +144,31 @@ export async function completeDirect(
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
       bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
-      chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
+      format = ${file.format}, chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
       checks_total = ${file.checks}, checks_done = ${file.checks},
       plan_ms = ${file.planMs}, stage_ms = ${file.stageMs},
       ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}
+    where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
+  `
+  if (count !== 1) return false
+  await wakeNext(tx, fence.job)
+  return true
+}
+
+/** Ends a trial that only asked whether the files fit. False: the job is no longer ours. */
+export async function completeDryRun(
+  tx: Transaction,
+  fence: { job: string; attempt: number },
+  plan: Omit<Loaded, 'rows' | 'format' | 'stageMs' | 'checks'> & {
+    rows: number | null
+    format: Format | null
+  },
+): Promise<boolean> {
+  const { count } = await tx`
+    update bulk.job set
+      status = 'completo', phase = null, finished_at = clock_timestamp(),
+      bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups}, etag = ${plan.etag},
+      format = ${plan.format}, plan_ms = ${plan.planMs}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false
@@ -164,7 +187,7 @@ export async function decideMerge(
 ): Promise<boolean> {
   const { count } = await sql`
     update bulk.job set
-      decision = ${xids}, ${statistics(sql, stats)}
+      decision = ${xids}, ${statistics(sql, stats)}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and merge_try = ${fence.mergeTry}
       and status = 'processando' and decision is null
   `

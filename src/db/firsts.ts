@@ -1,3 +1,4 @@
+import type { Format } from '../job.ts'
 import { statistics, wakeNext, type MergeStats } from './ends.ts'
 import { withoutWaiting } from './locks.ts'
 import type { Sql, Transaction } from './postgres.ts'
@@ -14,6 +15,7 @@ export async function beginFirst(
     rows: number
     rowGroups: number
     etag: string | null
+    format: Format
     planMs: number
     checks: number
   },
@@ -21,7 +23,7 @@ export async function beginFirst(
   const { count } = await sql`
     update bulk.job set
       phase = 'merge', bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
-      chunks_total = 1, chunks_done = 0, rows_done = 0, checks_total = ${file.checks}, checks_done = 0,
+      format = ${file.format}, chunks_total = 1, chunks_done = 0, rows_done = 0, checks_total = ${file.checks}, checks_done = 0,
       plan_ms = ${file.planMs}, stage_ms = null
     from ${withoutWaiting(sql)}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null

@@ -1,8 +1,10 @@
 import type { Figura, Mode } from '../figura/types.ts'
-import type { Phase, Status } from '../job.ts'
+import type { Format, Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
+
+export type DryRun = 'schema' | 'rows' | 'impact'
 
 /** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
 export type Job = {
@@ -13,11 +15,17 @@ export type Job = {
   status: Status
   phase: Phase | null
   url: string
-  sha256: string | null
-  /** What was asked for; null: as the figura says. */
+  /** The addresses of a job of several files; null: the one in `url`. */
+  urls: string[] | null
+  /** Null: as the figura loads. */
   mode: Mode | null
-  /** A trial, of which nothing reaches the table; null: none. */
-  dryRun: 'schema' | 'rows' | 'impact' | null
+  /** A trial: how far it goes. Nothing of it reaches the table. */
+  dryRun: DryRun | null
+  /** Null: not planned yet, or several files of several formats. */
+  format: Format | null
+  sha256: string | null
+  /** Rows that were left out so far. */
+  rowsRejected: number
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null
@@ -59,11 +67,23 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 /** Accepts a job. Once this has returned, the job cannot be lost. */
 export async function insertJob(
   sql: Sql,
-  job: { id: string; figura: string; contract: string; url: string; sha256: string | null },
+  job: {
+    id: string
+    figura: string
+    contract: string
+    url: string
+    sha256: string | null
+    urls?: string[] | null
+    mode?: Mode | null
+    dryRun?: DryRun | null
+  },
 ): Promise<void> {
   await sql`
-    insert into bulk.job (id, figura, contract, url, sha256)
-    values (${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${job.sha256})
+    insert into bulk.job (id, figura, contract, url, sha256, urls, mode, dry_run)
+    values (
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${job.sha256},
+      ${job.urls ?? null}, ${job.mode ?? null}, ${job.dryRun ?? null}
+    )
   `
 }
 

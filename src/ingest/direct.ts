@@ -6,8 +6,9 @@ import { mayMakeTemporary } from '../db/targets.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
-import { asCopied, type Copied } from './merge-stats.ts'
+import type { Copied } from './merge-stats.ts'
 import { mergeWhole } from './merge-whole.ts'
+import { sourcesOf } from './rules.ts'
 import { copyRows, rowsOf, runCheck } from './stage.ts'
 import { createSessionStageSql, sessionStageName } from './sql-postgres.ts'
 import type { Running } from './work.ts'
@@ -29,7 +30,7 @@ export async function loadDirect(
   const started = performance.now()
   const columns = file.columns.map(({ column }) => column)
   const table = sessionStageName(columns)
-  const wanted = { ...rowsOf(chunks), columns: file.columns.map((column) => column.fileColumn) }
+  const wanted = { ...rowsOf(chunks), columns: sourcesOf(file.columns) }
   await using pieces = file.pieces(wanted, signal)
   const checks = chunks.flatMap(({ kind }) => (kind === 'rows' ? [] : [kind]))
   for (const check of checks) await runCheck(check, { job, file }, context, { report, signal })
@@ -41,7 +42,7 @@ export async function loadDirect(
     const copied: Copied = { read: 0, staged: 0, rejected: 0 }
     for (const chunk of chunks) {
       if (chunk.kind !== 'rows') continue
-      const one = asCopied(await copyRows(tx, { table, chunk, file, pieces }, context, { report, signal }))
+      const one = await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
       copied.read += one.read
       copied.staged += one.staged
       copied.rejected += one.rejected
@@ -61,6 +62,7 @@ export async function loadDirect(
       rows,
       rowGroups: file.shape.rowGroups.length,
       etag: file.source.etag,
+      format: file.format,
       planMs,
       stageMs,
       checks: checks.length,

@@ -1,7 +1,10 @@
 import { join } from 'node:path'
 import type { ClaimedJob } from '../db/claims.ts'
+import type { Bounds } from '../config.ts'
+import { readFile } from '../db/files.ts'
 import { BulkError } from '../errors.ts'
-import { publicUrl } from '../job.ts'
+import type { Figura } from '../figura/types.ts'
+import { type Format, publicUrl } from '../job.ts'
 import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
@@ -9,17 +12,26 @@ import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
 import type { FittedColumn } from './fit.ts'
+import { fitFile } from './fit-file.ts'
+import { type Known, tellFormat } from './formats/format.ts'
+import { openStream } from './formats/stream.ts'
+import { streamPieces } from './formats/streamed.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
-import { fitOrRefuse } from './plan.ts'
+import type { Reading } from './rules.ts'
 import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
-import { readShape, type FileShape } from './shape.ts'
+import { type FileShape, readShape, UNKNOWN_ROWS } from './shape.ts'
 
 /** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
 export type OpenFile = AsyncDisposable & {
+  /** Its number among the files of the job. */
+  no: number
+  format: Format
   source: SourceFile
   shape: FileShape
+  /** The columns of the stage. */
   columns: FittedColumn[]
+  reading: Reading
   /** Begins to fetch some rows of some columns. Dispose of the pieces, whether they were read or not. */
   pieces(wanted: Wanted, signal: AbortSignal): Pieces
 }
@@ -34,44 +46,107 @@ export type Pieces = AsyncDisposable & {
   each(): AsyncGenerator<LocalRows & { path: string }, void, void>
 }
 
+/** Which file of a job is opened, and for what. */
+export type Opening = {
+  /** Of the local copies, one for each piece of work. */
+  name: string
+  stage: number
+  /** False: this is the look by which the file is planned. */
+  planned: boolean
+  /** Its number among the files of the job. */
+  no: number
+}
+
+/** A file of a job: its address, and what it was when it was planned. */
+export type JobFile = { url: string; etag: string | null; bytes: number | null }
+
+/** The files of a job; of several, what they were is not in the job's row. */
+export function filesOf(job: Pick<ClaimedJob, 'url' | 'urls' | 'etag' | 'bytes'>): JobFile[] {
+  if (!job.urls?.length) return [{ url: job.url, etag: job.etag, bytes: job.bytes }]
+  return job.urls.map((url) => ({ url, etag: null, bytes: null }))
+}
+
 /**
- * Opens the file of a job by its footer alone. When the job was planned before, it must still be the same file, and a
- * thread that has opened it for this plan already asks nobody again.
- * @param name of the local copies, one for each piece of work
- * @param planned false: this is the look by which the file is planned
- * @throws BulkError of the source, `file_too_large`, `file_not_parquet`, `file_corrupt`, `schema_differs`
+ * Opens a file of a job: a parquet file by its footer alone, others by their beginning. When the job was planned
+ * before, it must still be the same file, and a thread that has opened it for this plan already asks nobody again.
+ * @throws BulkError of the source, `file_too_large`, `file_not_known`, `file_not_parquet`, `file_corrupt`,
+ * `schema_differs`
  */
 export async function openFile(
   job: ClaimedJob,
-  { name, stage, planned }: { name: string; stage: number; planned: boolean },
+  { name, stage, planned, no }: Opening,
   context: Context,
   signal: AbortSignal,
 ): Promise<OpenFile> {
   const { bounds, s3, allowLoopback, workDir } = context.config
+  const files = filesOf(job)
+  const file =
+    (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
+  if (!file) throw new Error(`The job has no file ${no}`)
   // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
-  checkSource(job.url, job.definition.sources, allowLoopback)
+  checkSource(file.url, job.definition.sources, allowLoopback)
   const path = join(workDir, name)
-  const known = planned ? context.opened.find({ job: job.id, stage, etag: job.etag }) : undefined
+  const asOpen = (opened: Opened, local?: LocalFile) =>
+    asOpenFile(opened, {
+      no,
+      path,
+      local,
+      pieceBytes: bounds.pieceBytes,
+      maxRows: maxRowsOf(job.definition, bounds),
+    })
+  const known = planned ? context.opened.find({ job: job.id, stage, file: no, etag: file.etag }) : undefined
   if (known) {
-    const local = isWhole(known.source)
-      ? await createLocalFile({ file: known.source, path: `${path}.parquet` })
-      : undefined
-    return asOpenFile(known, { path, local, pieceBytes: bounds.pieceBytes })
+    const whole = isWhole(known.source) && !('stream' in known)
+    return asOpen(
+      known,
+      whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
+    )
   }
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: job.etag, signal }
-  const source = await openSource(job.url, options)
-  refuseSize(source, job, bounds.fileBytes)
+  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: file.etag, signal }
+  const source = await openSource(file.url, options)
+  refuseSize(source, file, { figura: job.definition, bounds })
+  const keep = (opened: Opened) =>
+    context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)
+  const format = await tellFormat(source, signal)
+  if (format.format !== 'parquet') {
+    const opened = await openStreamed(job, { source, known: format, no }, context, signal)
+    keep(opened)
+    return asOpen(opened)
+  }
   const local = await createLocalFile({ file: source, path: `${path}.parquet` })
   try {
-    const opened = await readFooter(job, { source, local }, context, signal)
-    context.opened.keep({ job: job.id, stage, etag: source.etag }, opened)
-    if (isWhole(source)) return asOpenFile(opened, { path, local, pieceBytes: bounds.pieceBytes })
+    const opened = await readFooter(job, { source, local, no }, context, signal)
+    keep(opened)
+    if (isWhole(source)) return asOpen(opened, local)
     await local.dispose()
-    return asOpenFile(opened, { path, pieceBytes: bounds.pieceBytes })
+    return asOpen(opened)
   } catch (error) {
     await local.dispose()
     throw error
   }
+}
+
+/** Rows that a file may have. */
+export function maxRowsOf({ limits }: Figura, bounds: Bounds): number {
+  return Math.min(limits?.maxRows ?? bounds.fileRows, bounds.fileRows)
+}
+
+async function openStreamed(
+  job: ClaimedJob,
+  { source, known, no }: { source: SourceFile; known: Known; no: number },
+  { config, duckdb }: Context,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const figura = job.definition
+  const stream = await openStream(
+    source,
+    known,
+    { figura, maxBytes: config.bounds.fileExpandedBytes },
+    signal,
+  )
+  const shape: FileShape = { columns: stream.columns, rowGroups: [], rows: stream.rows ?? UNKNOWN_ROWS }
+  const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
+  return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
 }
 
 /** Whether the file comes at once: a small one with the first request, and any where the server has no ranges. */
@@ -81,33 +156,43 @@ function isWhole({ tailStart, ranged }: SourceFile): boolean {
 
 async function readFooter(
   job: ClaimedJob,
-  { source, local }: { source: SourceFile; local: LocalFile },
+  { source, local, no }: { source: SourceFile; local: LocalFile; no: number },
   { config, duckdb }: Context,
   signal: AbortSignal,
 ): Promise<Opened> {
   const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
   const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
-  const columns = fitOrRefuse(job.definition, shape.columns)
+  const placed = { columns: shape.columns, parquet: true, no, files: filesOf(job).length }
+  const reading = await fitFile(duckdb, job, placed)
   const footer = { start: range.start, bytes: await local.take(range, signal) }
-  return { source, footer, shape, places, columns }
+  return { source, format: 'parquet', footer, shape, places, reading }
 }
 
-function asOpenFile(
-  { source, footer, shape, places, columns }: Opened,
-  { path, local, pieceBytes }: { path: string; local?: LocalFile; pieceBytes: number },
-): OpenFile {
+type Placed = { no: number; path: string; local?: LocalFile; pieceBytes: number; maxRows: number }
+
+function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Placed): OpenFile {
+  const { source, format, shape, reading } = opened
+  const { columns } = reading
   let fetched = 0
   function pieces(wanted: Wanted, signal: AbortSignal): Pieces {
     if (local) return inOne(local, { wanted, signal })
+    const set = fetched++
+    if ('stream' in opened)
+      return streamPieces(opened.stream, wanted, {
+        path: (at) => `${path}-${set}-${at}.csv`,
+        maxRows,
+        signal,
+      })
+    const { places, footer } = opened
     const cut = cutPieces({ shape, places, fileBytes: source.bytes }, wanted, pieceBytes)
-    const no = fetched++
     const ahead = fetchAhead(
       { file: source, held: footer, pieces: cut.map(({ ranges }) => ranges) },
-      { path: (piece) => `${path}-${no}-${piece}.parquet`, signal },
+      { path: (piece) => `${path}-${set}-${piece}.parquet`, signal },
     )
     return inTurn(ahead, cut)
   }
-  return { source, shape, columns, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
+  const facts = { no, format, source, shape, columns, reading }
+  return { ...facts, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
 }
 
 function inTurn(ahead: Ahead, cut: { rowStart: number; rowEnd: number }[]): Pieces {
@@ -135,19 +220,25 @@ function inOne(local: LocalFile, { wanted, signal }: { wanted: Wanted; signal: A
   return { ready, each, [Symbol.asyncDispose]: async () => {} }
 }
 
-function refuseSize(source: SourceFile, job: ClaimedJob, maxBytes: number): void {
+function refuseSize(
+  source: SourceFile,
+  file: JobFile,
+  { figura, bounds }: { figura: Figura; bounds: Bounds },
+): void {
+  const own = figura.limits?.maxBytes ?? Infinity
+  const maxBytes = Math.min(own, bounds.fileBytes)
   if (source.bytes > maxBytes) {
     throw new BulkError('file_too_large', {
       subject: source.name,
       found: `${source.bytes} bytes`,
-      expected: `at most ${maxBytes} (FILE_MAX_GB)`,
+      expected: `at most ${maxBytes} (${own < bounds.fileBytes ? 'limits of the figura' : 'FILE_MAX_GB'})`,
     })
   }
-  if (job.bytes === null || job.bytes === source.bytes) return
+  if (file.bytes === null || file.bytes === source.bytes) return
   throw new BulkError('source_changed', {
-    subject: publicUrl(job.url),
+    subject: publicUrl(file.url),
     found: `a file of ${source.bytes} bytes`,
-    expected: `the file of ${job.bytes} bytes that it was at first`,
+    expected: `the file of ${file.bytes} bytes that it was at first`,
   })
 }
 
@@ -196,10 +287,10 @@ function tooLarge(source: SourceFile, error: Error): BulkError {
 function corrupt(source: SourceFile, error: Error): BulkError {
   const said = error.message
     .split('\n')[0]
-    ?.replace(/"[^"]*\/[^"]*"|'[^']*\/[^']*'|\/\S+\.parquet/g, 'the file')
+    ?.replace(/"[^"]*\/[^"]*"|'[^']*\/[^']*'|\/\S+\.(parquet|csv)/g, 'the file')
   return new BulkError(
     'file_corrupt',
-    { subject: source.name, found: `that it cannot be read (${said})`, expected: 'a parquet file' },
+    { subject: source.name, found: `that it cannot be read (${said})`, expected: 'a whole one' },
     {},
     { cause: error },
   )

@@ -10,10 +10,11 @@ import { messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
-import { asCopied, sumUp, type Copied } from './merge-stats.ts'
+import { sumUp, type Copied } from './merge-stats.ts'
 import { modeOf } from './served.ts'
-import { GONE_COLUMN, ROW_COLUMN } from './sql-merge.ts'
+import { GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 import { targetName } from './sql-postgres.ts'
+import { sourcesOf } from './rules.ts'
 import { copyRows, runCheck } from './stage.ts'
 import type { Running } from './work.ts'
 
@@ -39,11 +40,11 @@ export async function loadFirst(
   const fence = { job: job.id, attempt: job.attempts }
   const checks = chunks.filter((chunk) => chunk.kind !== 'rows').length
   const { bytes, etag } = file.source
-  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, checks }
+  const facts = { bytes, rows, rowGroups: rowGroups.length, etag, format: file.format, planMs, checks }
   if (!(await beginFirst(sql, fence, facts))) throw new JobLost('the job was claimed anew')
   job.phase = 'merge'
 
-  const columns = file.columns.map((column) => column.fileColumn)
+  const columns = sourcesOf(file.columns)
   await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns }, signal)
   const digest = digestOf(chunks, job, { file, report, signal }, context)
   try {
@@ -52,13 +53,15 @@ export async function loadFirst(
     return await sql.begin(async (tx) => {
       await lockForMerge(tx, job.definition.table)
       if (!(await isFree(tx, job))) return undefined
-      const chunk: Chunk = { no: checks, kind: 'rows', rowStart: 0, rowEnd: rows }
+      const whole = { file: 0, rowStart: 0, rowEnd: rows, byteStart: null, byteEnd: null }
+      const chunk: Chunk = { no: checks, kind: 'rows', ...whole }
       const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
       const table = targetName(job.definition)
       const before = await insertedInTransaction(tx, job.definition.table)
-      const copied = asCopied(
-        await copyRows(tx, { table, chunk, file, pieces, onRows }, context, { report, signal }),
-      )
+      const copied = await copyRows(tx, { job, table, chunk, file, pieces, onRows }, context, {
+        report,
+        signal,
+      })
       await digest
       const stats = await sumUpFirst(tx, job, { copied, promised: rows, before, started })
       if (!(await completeFirst(tx, fence, stats))) throw new JobLost('the job ended')

@@ -2,22 +2,25 @@ import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
 import { openPostgres, type Sql } from '../db/postgres.ts'
 import { claimChunk, claimJob, type Chunk, type ClaimedJob } from '../db/claims.ts'
+import { completeDryRun } from '../db/ends.ts'
+import { recordFiles } from '../db/files.ts'
+import { forgetRejects } from '../db/rejects.ts'
 import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { loadDirect } from './direct.ts'
-import { openFile, type OpenFile } from './file.ts'
-import type { FittedColumn } from './fit.ts'
+import { filesOf, openFile, type OpenFile } from './file.ts'
 import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { keepOpened } from './opened.ts'
-import { planFile } from './plan.ts'
+import { modeOf } from './served.ts'
+import { planFiles, rowsOf } from './plan.ts'
 import { exhausted } from './settle.ts'
 import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
 import { stageChunks } from './stage.ts'
 import { ensureTarget } from './target.ts'
-import { done, finish, merged, mergeAfterChunk, mergeInTurn, planAnew, released } from './turn.ts'
+import { completed, done, finish, merged, mergeAfterChunk, mergeInTurn, planAnew, released } from './turn.ts'
 import { tryClaim, work, type Running } from './work.ts'
 
 /** A worker thread's whole job: task in, outcome out; one task at a time. It never throws. */
@@ -135,7 +138,12 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         if (claims > config.bounds.attempts) throw exhausted(claims - 1)
         // a thread of this process that lost the chunk may still have its copy open, so each claim has its own
         const name = `${job.id}-${stage}-${chunk.no}-${claims}`
-        await using file = await openFile(job, { name, stage, planned: true }, context, signal)
+        await using file = await openFile(
+          job,
+          { name, stage, planned: true, no: chunk.file },
+          context,
+          signal,
+        )
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
         return marked.last
           ? mergeAfterChunk(job, stage, context, report)
@@ -162,41 +170,43 @@ async function advance(job: ClaimedJob, context: Context, { report, signal }: Ru
 }
 
 /**
- * Reads the footer, decides the cut, makes the stage. A file of one chunk is staged and merged at once, by the thread
- * that has it open; the chunks of a larger one go to whatever threads are idle, on any node.
+ * Opens the files, decides the cut, makes the stage. A file of one chunk is staged and merged at once, by the thread
+ * that has it open; the chunks of a larger one, or of several files, go to whatever threads are idle, on any node.
  */
 async function plan(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   const { sql, config } = context
   const started = performance.now()
   await ensureTarget(sql, job.definition)
   const stage = job.attempts
-  await using file = await openFile(
-    job,
-    { name: `${job.id}-${stage}`, stage, planned: false },
-    context,
-    signal,
-  )
-  const { chunks, columns } = planFile(file.shape, {
-    figura: job.definition,
-    sha256: job.sha256,
-    bounds: config.bounds,
-  })
-  const alone = chunks.filter((chunk) => chunk.kind === 'rows').length === 1
-  const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
-
+  if (stage > 1) await forgetRejects(sql, job.id)
+  await using opened = await openFiles(job, context, signal)
+  const { files } = opened
+  const asked = { figura: job.definition, mode: modeOf(job), sha256: job.sha256, bounds: config.bounds }
+  const chunks = planFiles(files, asked)
   const planMs = Math.round(performance.now() - started)
-  const loaded = await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
-  if (loaded) return loaded
+  const facts = factsOf(files, planMs)
+  if (job.dryRun === 'schema') return endSchemaRun(job, facts, context, report)
+
+  const [file, other] = files
+  if (!file) throw new Error('A job has a file')
+  const alone = !other && chunks.filter((chunk) => chunk.kind === 'rows').length === 1
+  const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
+  if (!other && !job.dryRun) {
+    const loaded = await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
+    if (loaded) return loaded
+  }
   await makeStage(
     job,
-    { file, columns, planMs },
+    { files, facts },
     chunks.map((chunk) => ({ ...chunk, released: alone || first.includes(chunk) })),
     sql,
   )
-  report.info('plan', 'the file is planned', {
+  report.info('plan', other ? 'the files are planned' : 'the file is planned', {
     ms: planMs,
-    rows: file.shape.rows,
-    bytes: file.source.bytes,
+    rows: facts.rows,
+    bytes: facts.bytes,
+    format: facts.format,
+    files: files.length,
     chunks: chunks.filter((chunk) => chunk.kind === 'rows').length,
   })
 
@@ -208,6 +218,60 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
     )
   const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
   return marked.last ? mergeInTurn(job, stage, context, report) : done()
+}
+
+/** Opens each file of a job for the plan. Their local copies go when they are disposed of. */
+async function openFiles(
+  job: ClaimedJob,
+  context: Context,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { files: OpenFile[] }> {
+  const files: OpenFile[] = []
+  const dispose = async () => {
+    for (const file of files) await file[Symbol.asyncDispose]()
+  }
+  try {
+    for (const no of filesOf(job).keys()) {
+      const name = no === 0 ? `${job.id}-${job.attempts}` : `${job.id}-${job.attempts}-file${no}`
+      files.push(await openFile(job, { name, stage: job.attempts, planned: false, no }, context, signal))
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+  return { files, [Symbol.asyncDispose]: dispose }
+}
+
+type Facts = ReturnType<typeof factsOf>
+
+/** What is known of all files together. */
+function factsOf(files: OpenFile[], planMs: number) {
+  const [file, other] = files
+  return {
+    bytes: files.reduce((sum, { source }) => sum + source.bytes, 0),
+    rows: rowsOf(files),
+    rowGroups: files.reduce((sum, { shape }) => sum + shape.rowGroups.length, 0),
+    etag: other ? null : (file?.source.etag ?? null),
+    format: files.every(({ format }) => format === file?.format) ? (file?.format ?? null) : null,
+    planMs,
+  }
+}
+
+/** A trial that only asks whether the files fit. */
+async function endSchemaRun(
+  job: ClaimedJob,
+  facts: Facts,
+  context: Context,
+  report: Running['report'],
+): Promise<Outcome> {
+  const fence = { job: job.id, attempt: job.attempts }
+  const ended = await context.sql.begin((tx) => completeDryRun(tx, fence, facts))
+  if (!ended) throw new JobLost('the job was claimed anew')
+  report.info('plan', 'the files fit the figura; nothing more was asked', {
+    ms: facts.planMs,
+    rows: facts.rows,
+  })
+  return completed(job, context)
 }
 
 /** A small file, or one for a table that is still empty, needs no stage. Undefined: this one does. */
@@ -232,25 +296,29 @@ async function loadUnstaged(
 /** Records the plan and makes the stage, in one transaction. */
 async function makeStage(
   job: ClaimedJob,
-  { file, columns, planMs }: { file: OpenFile; columns: FittedColumn[]; planMs: number },
+  { files, facts }: { files: OpenFile[]; facts: Facts },
   chunks: (Chunk & { released: boolean })[],
   sql: Sql,
 ): Promise<void> {
   const stage = job.attempts
-  const { bytes, etag } = file.source
-  const { rows, rowGroups } = file.shape
   await sql.begin(async (tx) => {
-    const plan = { bytes, rows, rowGroups: rowGroups.length, etag, planMs, chunks }
-    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, plan)))
+    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, { ...facts, chunks })))
       throw new JobLost('the job was claimed anew')
+    if (files.length > 1) await recordFiles(tx, job.id, filesAsPlanned(job, files))
     const name = stageName(job.id, stage)
     await tx.unsafe(dropStageSql(name))
-    await tx.unsafe(
-      createStageSql(
-        name,
-        columns.map(({ column }) => column),
-      ),
-    )
+    await tx.unsafe(createStageSql(name, files[0]?.columns.map(({ column }) => column) ?? []))
   })
-  Object.assign(job, { stage, phase: 'stage', rows, etag })
+  Object.assign(job, { stage, phase: 'stage', rows: facts.rows, etag: facts.etag })
+}
+
+function filesAsPlanned(job: ClaimedJob, files: OpenFile[]) {
+  const asked = filesOf(job)
+  return files.map(({ no, source, shape }) => ({
+    url: asked[no]?.url ?? '',
+    bytes: source.bytes,
+    etag: source.etag,
+    rows: rowsOf([{ shape }]),
+    rowGroups: shape.rowGroups.length,
+  }))
 }

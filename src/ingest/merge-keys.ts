@@ -1,11 +1,9 @@
 import type { Transaction } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import { loadOf } from '../figura/types.ts'
+import { FILE_ROWS } from './sql.ts'
 import type { Loading } from './sql-merge.ts'
 import { dropDuplicatesSql, nullKeysSql, repeatedKeysSql } from './sql-merge-keys.ts'
-
-/** Rows of one file at the most: a row's place is the number of its file times this, and its place in that. */
-const FILE_ROWS = 2 ** 40
 
 /**
  * Sees to it that each key stands in a stage once, as the figura wants it: by refusing the file, or by taking the

@@ -4,15 +4,8 @@ import type { Transaction } from '../db/postgres.ts'
 import { stageColumns } from '../db/targets.ts'
 import type { Copied, Counts } from './merge-stats.ts'
 import { filledColumns, modeOf } from './served.ts'
-import {
-  countStageSql,
-  explainedSql,
-  GONE_COLUMN,
-  insertSql,
-  mergeSql,
-  ROW_COLUMN,
-  type Loading,
-} from './sql-merge.ts'
+import { countStageSql, explainedSql, insertSql, mergeSql, type Loading } from './sql-merge.ts'
+import { GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 import { stageName } from './sql-postgres.ts'
 
 /** What became of a merge. `stage_lost`: the stage does not hold what was planned. */

@@ -4,11 +4,6 @@ import { BulkError } from '../errors.ts'
 /** What came of a file, as those count who read it: `staged` are the rows that were copied. */
 export type Copied = { read: number; staged: number; rejected: number }
 
-/** The same for a copy of which only the number of rows is known. */
-export function asCopied(copied: number | Copied): Copied {
-  return typeof copied === 'number' ? { read: copied, staged: copied, rejected: 0 } : copied
-}
-
 /** What PostgreSQL's executor counted of a MERGE; `skipped` are rows that it left alone. */
 export type Counts = { inserted: number; updated: number; deleted: number; skipped: number }
 

@@ -1,22 +1,20 @@
+import type { Format } from '../job.ts'
 import type { Held } from '../source/ranged.ts'
 import type { SourceFile } from '../source/source.ts'
-import type { FittedColumn } from './fit.ts'
+import type { Stream } from './formats/stream.ts'
+import type { Reading } from './rules.ts'
 import type { FileShape, Places } from './shape.ts'
 
 /**
  * What a thread knows of a file after it has opened it: enough to fetch any chunk of it without another look at the
  * footer. The source goes on to ask for the very file that was opened, by its ETag or its length.
  */
-export type Opened = {
-  source: SourceFile
-  footer: Held
-  shape: FileShape
-  places: Places
-  columns: FittedColumn[]
-}
+export type Opened = { source: SourceFile; format: Format; shape: FileShape; reading: Reading } & (
+  { footer: Held; places: Places } | { stream: Stream }
+)
 
 /** A file, as a plan has it: a job that is planned anew has another stage, and its file is opened anew. */
-export type PlannedFile = { job: string; stage: number; etag: string | null }
+export type PlannedFile = { job: string; stage: number; file: number; etag: string | null }
 
 /** The files that a thread opened last. */
 export type OpenedFiles = {
@@ -27,7 +25,7 @@ export type OpenedFiles = {
 /** Keeps as many as fit into `maxBytes`, and lets those go first that were not asked for the longest. */
 export function keepOpened(maxBytes: number): OpenedFiles {
   const files = new Map<string, Opened>()
-  const id = ({ job, stage, etag }: PlannedFile) => `${job} ${stage} ${etag}`
+  const id = ({ job, stage, file, etag }: PlannedFile) => `${job} ${stage} ${file} ${etag}`
   const renew = (key: string, opened: Opened) => {
     files.delete(key)
     files.set(key, opened)
@@ -51,6 +49,8 @@ export function keepOpened(maxBytes: number): OpenedFiles {
 }
 
 /** The tail, the footer, and two numbers for each column of each row group. */
-function bytesOf({ source, footer, places }: Opened): number {
-  return source.tail.length + footer.bytes.length + places.starts.length * 16
+function bytesOf(opened: Opened): number {
+  const tailBytes = opened.source.tail.length
+  if ('stream' in opened) return tailBytes
+  return tailBytes + opened.footer.bytes.length + opened.places.starts.length * 16
 }

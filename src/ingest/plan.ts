@@ -1,57 +1,100 @@
 import type { Bounds } from '../config.ts'
 import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
-import type { Figura } from '../figura/types.ts'
-import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'
-import type { FileShape } from './shape.ts'
+import type { Figura, Mode } from '../figura/types.ts'
+import { checksKeys } from './duplicates.ts'
+import type { OpenFile } from './file.ts'
+import { type FileShape, UNKNOWN_ROWS } from './shape.ts'
 
-/** The cut of a file into chunks, and how each column is read. */
-type Plan = { columns: FittedColumn[]; chunks: Chunk[] }
+/** What of a file decides how it is loaded. */
+export type PlannedFile = Pick<OpenFile, 'no' | 'format' | 'shape' | 'columns'>
+
+export type PlanOptions = { figura: Figura; mode: Mode; sha256: string | null; bounds: Bounds }
 
 /**
- * Decides how a file is loaded: pure, so that it can be tested as data.
- * @throws BulkError `schema_differs` with every difference, `file_too_large` when the footer says too many rows
+ * Decides how the files of a job are loaded: pure, so that it can be tested as data. The checks of the whole come
+ * first, so that a repeated key or a wrong digest is known while rows are on their way.
+ * @throws BulkError `schema_differs` when the files have not the same columns, `file_too_large` when there are too many
+ * rows
  */
-export function planFile(
-  shape: FileShape,
-  { figura, sha256, bounds }: { figura: Figura; sha256: string | null; bounds: Bounds },
-): Plan {
-  if (shape.rows > bounds.fileRows) {
-    throw new BulkError('file_too_large', {
-      subject: 'The file',
-      found: `${shape.rows} rows`,
-      expected: `at most ${bounds.fileRows} (FILE_MAX_ROWS)`,
+export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }: PlanOptions): Chunk[] {
+  refuseRows(files, figura, bounds)
+  refuseOtherColumns(files, figura)
+  const [first, other] = files
+  const chunks: Omit<Chunk, 'no'>[] = []
+  const check = (kind: 'keys' | 'digest') =>
+    chunks.push({
+      kind,
+      file: 0,
+      rowStart: 0,
+      rowEnd: first?.shape.rows ?? 0,
+      byteStart: null,
+      byteEnd: null,
     })
-  }
-  return { columns: fitOrRefuse(figura, shape.columns), chunks: cutChunks(shape, { sha256, bounds }) }
+  const load = { figura, mode, parquet: first?.format === 'parquet', files: files.length }
+  if (checksKeys(load)) check('keys')
+  if (sha256 && !other) check('digest')
+  for (const { no, shape } of files)
+    for (const range of cutRows(shape, bounds))
+      chunks.push({ kind: 'rows', file: no, ...range, byteStart: null, byteEnd: null })
+  return chunks.map((chunk, no) => ({ no, ...chunk }))
 }
 
-/** The columns as they are read, or all the differences at once. */
-export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] {
-  const { columns, differences } = fitColumns(figura, file)
-  if (differences.length === 0) return columns
-  const names = differences.map((difference) => difference.column).join(', ')
-  throw new BulkError(
-    'schema_differs',
-    {
-      subject: `The file for ${figura.name}`,
-      found: `${differences.length} column(s) that do not fit (${names})`,
-      expected: 'the columns of the figura',
-    },
-    { differences },
-  )
+function refuseRows(files: PlannedFile[], { limits }: Figura, { fileRows }: Bounds): void {
+  const maxRows = Math.min(limits?.maxRows ?? fileRows, fileRows)
+  const rows = rowsOf(files) ?? 0
+  if (rows <= maxRows) return
+  throw new BulkError('file_too_large', {
+    subject: files.length > 1 ? 'The files' : 'The file',
+    found: `${rows} rows`,
+    expected: `at most ${maxRows} (${maxRows < fileRows ? 'limits of the figura' : 'FILE_MAX_ROWS'})`,
+  })
+}
+
+/** The rows of all files; null: not known before all is read. */
+export function rowsOf(files: Pick<PlannedFile, 'shape'>[]): number | null {
+  if (files.some(({ shape }) => shape.rows === UNKNOWN_ROWS)) return null
+  return files.reduce((sum, { shape }) => sum + shape.rows, 0)
+}
+
+/** A column that one file lacks would be null in its rows, and overwrite what the table has. */
+function refuseOtherColumns(files: PlannedFile[], figura: Figura): void {
+  const [first, ...others] = files
+  const names = (file: PlannedFile) => file.columns.map(({ column }) => column.name)
+  for (const file of others) {
+    const here = names(file)
+    const there = first ? names(first) : []
+    const differing = [
+      ...there.filter((name) => !here.includes(name)),
+      ...here.filter((name) => !there.includes(name)),
+    ]
+    if (differing.length === 0) continue
+    const differences = differing.map((column) => ({
+      column,
+      found: `it in file ${here.includes(column) ? file.no + 1 : 1} alone, of files 1 and ${file.no + 1}`,
+      expected: 'the same columns in each file of a job',
+      fix: 'write the column into all of the files, or into none',
+    }))
+    throw new BulkError(
+      'schema_differs',
+      {
+        subject: `The files for ${figura.name}`,
+        found: `column(s) that only some of them have (${differing.join(', ')})`,
+        expected: 'the same columns in each',
+      },
+      { differences },
+    )
+  }
 }
 
 /**
- * Cuts a file into chunks that take about the same time: of whole row groups, joined while they stay within the bounds,
- * and so many that every thread of a small cluster has several. Only a row group that is larger than that by itself is
- * split by rows, into few parts, for each of them fetches all of it. The checks come first, so that a repeated key or a
- * wrong digest is known while rows are on their way.
+ * Cuts the rows of a file into chunks that take about the same time: of whole row groups, joined while they stay within
+ * the bounds, and so many that every thread of a small cluster has several. Only a row group that is larger than that
+ * by itself is split by rows, into few parts, for each of them fetches all of it. A file that is no parquet is one
+ * chunk: where a row begins in it is known when all before it is read.
  */
-export function cutChunks(
-  shape: FileShape,
-  { sha256, bounds }: { sha256: string | null; bounds: Bounds },
-): Chunk[] {
+export function cutRows(shape: FileShape, bounds: Bounds): { rowStart: number; rowEnd: number }[] {
+  if (shape.rowGroups.length === 0) return [{ rowStart: 0, rowEnd: shape.rows }]
   const groups = shape.rowGroups.map((group) => ({
     ...group,
     work: group.bytes + group.rows * shape.columns.length * VALUE_WORK,
@@ -85,12 +128,7 @@ export function cutChunks(
   close()
   if (ranges.length === 0) ranges.push({ rowStart: 0, rowEnd: 0 })
 
-  const kinds: Chunk['kind'][] = sha256 ? ['keys', 'digest'] : ['keys']
-  const checks = kinds.map((kind, no) => ({ no, kind, rowStart: 0, rowEnd: shape.rows }))
-  return [
-    ...checks,
-    ...ranges.map((range, at) => ({ no: checks.length + at, kind: 'rows' as const, ...range })),
-  ]
+  return ranges
 }
 
 /**

@@ -4,8 +4,14 @@ import { readVector } from './column.ts'
 import type { FileColumn } from './fit.ts'
 import { columnChunksSql, describeSql, schemaSql } from './sql-duckdb.ts'
 
-/** What the footer of a parquet file says. Sizes in bytes, uncompressed as the footer states them. */
+/**
+ * What is known of a file before its rows are read. Of a parquet file that is what its footer says: sizes in bytes,
+ * uncompressed. Other files have no row groups, and the rows of a large one are UNKNOWN_ROWS until all is read.
+ */
 export type FileShape = { columns: FileColumn[]; rowGroups: { rows: number; bytes: number }[]; rows: number }
+
+/** As the end of a chunk too: up to the end of the file, wherever that is. */
+export const UNKNOWN_ROWS = Number.MAX_SAFE_INTEGER
 
 /**
  * Where the pages of each column stand: those of column `c` of row group `g` from `starts[g * columns + c]` to

@@ -1,6 +1,7 @@
 import { loadOf, type Duplicates } from '../figura/types.ts'
 import { quote } from '../quote.ts'
-import { ROW_COLUMN, type Loading } from './sql-merge.ts'
+import { ROW_COLUMN } from './sql.ts'
+import type { Loading } from './sql-merge.ts'
 
 const ROW = quote(ROW_COLUMN)
 

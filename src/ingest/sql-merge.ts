@@ -1,5 +1,6 @@
 import { loadOf, type Column, type Figura, type Mode } from '../figura/types.ts'
 import { quote, quoteLiteral } from '../quote.ts'
+import { GONE_COLUMN } from './sql.ts'
 import { targetName } from './sql-postgres.ts'
 
 /** A load as its statements need it. Their tables are `t`, the figura's, and `s`, the stage or a slice of it. */
@@ -16,10 +17,6 @@ export type Loading = {
   /** The time of the load, as PostgreSQL writes it: one for all its rows. */
   at: string
 }
-
-/** The columns of a stage that are no column of the table: a row's place in its file, and whether it is gone. */
-export const ROW_COLUMN = '_bulk_row'
-export const GONE_COLUMN = '_bulk_gone'
 
 /** What becomes of a staged row. */
 export type Outcome = 'inserted' | 'updated' | 'unchanged' | 'stale' | 'deleted'

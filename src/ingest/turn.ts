@@ -57,7 +57,8 @@ export async function finish(
   return completed(job, context)
 }
 
-async function completed(job: ClaimedJob, context: Context): Promise<Outcome> {
+/** Tells that a job ended well, and rings for the next one of the figura. */
+export async function completed(job: ClaimedJob, context: Context): Promise<Outcome> {
   context.tell({ figura: job.figura, job: job.id, status: 'completo' })
   // the job is done; if the next one cannot be looked up now, the sweeper rings for it in 10 s
   return { kind: 'done', release: await nextTurn(context, job.figura).catch(() => []) }

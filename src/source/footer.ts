@@ -1,5 +1,6 @@
 import { BulkError } from '../errors.ts'
 import type { Range } from './answer.ts'
+import { hex, lookOf } from './look.ts'
 import type { LocalFile } from './ranged.ts'
 import type { SourceFile } from './source.ts'
 
@@ -45,25 +46,8 @@ function footerRange(trailer: Uint8Array, fileBytes: number): Range {
   return { start: fileBytes - TRAILER_BYTES - length, end: fileBytes }
 }
 
-/** Enough for every signature below, and for telling text from the rest. */
+/** Enough to tell text from the rest. */
 const HEAD_BYTES = 64
-
-/** What a file begins with, and what it then is. The first that fits counts. */
-const SIGNATURES: [string, string][] = [
-  ['Obj\x01', 'an Avro file'],
-  ['\x1f\x8b', 'a gzip archive'],
-  ['PK\x03\x04', 'a zip archive or a spreadsheet'],
-  ['\x28\xb5\x2f\xfd', 'a zstd archive'],
-  ['ORC', 'an ORC file'],
-  ['ARROW1', 'an Arrow file'],
-  ['SQLite format 3', 'a SQLite database'],
-]
-const TEXTS: [RegExp, string][] = [
-  [/^\s*<(!doctype|html)/i, 'a page of HTML'],
-  [/^\s*<\?xml/i, 'a text of XML, as buckets send it for an error'],
-  [/^\s*[[{]/, 'a text of JSON'],
-  [/^[\P{Cc}\t\r\n]+$/u, 'a text, such as CSV'],
-]
 
 function notParquet(file: SourceFile, headBytes: Uint8Array, trailer: Uint8Array): BulkError {
   const head = latin1(headBytes)
@@ -72,13 +56,10 @@ function notParquet(file: SourceFile, headBytes: Uint8Array, trailer: Uint8Array
   if (end === 'PARE') return differs(file, 'an encrypted parquet file', 'Write it without encryption.')
   if (head.startsWith('PAR1'))
     return corrupt(file, `${file.bytes} bytes that begin as parquet, without its end`)
-  const text = new TextDecoder().decode(headBytes)
-  const known =
-    SIGNATURES.find(([signature]) => head.startsWith(signature)) ??
-    TEXTS.find(([pattern]) => pattern.test(text))
+  const look = lookOf(headBytes)
   return differs(
     file,
-    known?.[1] ?? `a file that begins with ${hex(headBytes)} and ends with ${hex(trailer.subarray(-4))}`,
+    look.includes('begins with') ? `${look} and ends with ${hex(trailer.subarray(-4))}` : look,
   )
 }
 
@@ -106,8 +87,4 @@ function footerTooLarge({ name }: SourceFile, found: number, max: number): BulkE
 
 function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes)
-}
-
-function hex(bytes: Uint8Array): string {
-  return [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
 }

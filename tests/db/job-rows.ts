@@ -35,15 +35,24 @@ export function jobRows(database: () => Sql) {
     const job = await accept(figura)
     await take(job.id)
     const list = Array.from({ length: chunks }, (_, no): Chunk & { released: boolean } => {
-      return { no, kind: 'rows', rowStart: no * 10, rowEnd: no * 10 + 10, released: no < released }
+      const range = { file: 0, rowStart: no * 10, rowEnd: no * 10 + 10, byteStart: null, byteEnd: null }
+      return { no, kind: 'rows', ...range, released: no < released }
     })
-    const plan = { bytes: 1, rows: chunks * 10, rowGroups: chunks, etag: null, planMs: 1, chunks: list }
+    const plan = {
+      bytes: 1,
+      rows: chunks * 10,
+      rowGroups: chunks,
+      etag: null,
+      format: 'parquet',
+      planMs: 1,
+      chunks: list,
+    } as const
     expect(await database().begin((tx) => recordPlan(tx, { job: job.id, attempt: 1 }, plan))).toBe(true)
     return job
   }
 
   function mark(job: string, no: number) {
-    const chunks = [{ no, kind: 'rows' as const, rows: 10 }]
+    const chunks = [{ no, kind: 'rows' as const, rows: 10, read: 10, rejected: 0 }]
     return database().begin(async (tx) => markDone(tx, { job, stage: 1, chunks }, { release: 1 }))
   }
 

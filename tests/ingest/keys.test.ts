@@ -193,7 +193,7 @@ async function checkServed(
   const { signal } = new AbortController()
   await using file = await openFile(
     job as unknown as ClaimedJob,
-    { name: 'keys', stage: 1, planned: false },
+    { name: 'keys', stage: 1, planned: false, no: 0 },
     context as unknown as Context,
     signal,
   )

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { BulkError } from '../../src/errors.ts'
-import { cutChunks, planFile } from '../../src/ingest/plan.ts'
-import type { FileShape } from '../../src/ingest/shape.ts'
+import { cutRows, planFiles, type PlannedFile, type PlanOptions } from '../../src/ingest/plan.ts'
+import { loadOf } from '../../src/figura/types.ts'
+import { type FileShape, UNKNOWN_ROWS } from '../../src/ingest/shape.ts'
 import { type Bounds, readConfig } from '../../src/config.ts'
 import { smallFigura } from '../support/figuras.ts'
 
@@ -44,10 +45,23 @@ describe('a file is cut', () => {
   })
 
   test('with a look at the keys first, and one at the digest where one was announced', () => {
-    const kinds = (sha256: string | null) =>
-      cutChunks(shape([5]), { sha256, bounds }).map((chunk) => chunk.kind)
-    expect(kinds(null)).toEqual(['keys', 'rows'])
-    expect(kinds('ab')).toEqual(['keys', 'digest', 'rows'])
+    expect(kinds([planned()])).toEqual(['keys', 'rows'])
+    expect(kinds([planned()], { sha256: 'ab' })).toEqual(['keys', 'digest', 'rows'])
+  })
+
+  test('without a look at the keys where PostgreSQL tells rows apart, or where they may be there twice', () => {
+    expect(kinds([planned({ format: 'csv' })])).toEqual(['rows'])
+    expect(kinds([planned(), planned({ no: 1 })])).toEqual(['rows', 'rows'])
+    expect(kinds([planned()], { mode: 'append' })).toEqual(['rows'])
+    const load = { ...loadOf(smallFigura()), duplicates: 'last' as const }
+    expect(kinds([planned()], { figura: { ...smallFigura(), load } })).toEqual(['rows'])
+    expect(kinds([planned()], { figura: { ...smallFigura(), key: [] } })).toEqual(['rows'])
+  })
+
+  test('into one chunk when it is no parquet', () => {
+    expect(cutRows({ columns: [], rowGroups: [], rows: UNKNOWN_ROWS }, bounds)).toEqual([
+      { rowStart: 0, rowEnd: UNKNOWN_ROWS },
+    ])
   })
 
   test('into sixteen chunks of equal work where it is large enough, and the bounds allow as much', () => {
@@ -102,30 +116,39 @@ describe('a file is cut', () => {
   })
 })
 
-test('a file with too many rows is refused by its footer', () => {
-  const plan = () =>
-    planFile(shape([600, 600]), {
-      figura: smallFigura(),
-      sha256: null,
-      bounds: { ...bounds, fileRows: 1000 },
-    })
-  expect(plan).toThrow(BulkError)
-  expect(plan).toThrow('found 1200 rows, expected at most 1000')
+test('files with too many rows are refused before they are read', () => {
+  const plan = (files: PlannedFile[], figura = smallFigura()) =>
+    planFiles(files, { figura, mode: 'merge', sha256: null, bounds: { ...bounds, fileRows: 1000 } })
+  const many = planned({ shape: shape([600, 600]) })
+  expect(() => plan([many])).toThrow(BulkError)
+  expect(() => plan([many])).toThrow('found 1200 rows, expected at most 1000 (FILE_MAX_ROWS)')
+  const half = shape([600])
+  expect(() => plan([planned({ shape: half }), planned({ no: 1, shape: half })])).toThrow('found 1200 rows')
+  const limited = { ...smallFigura(), limits: { maxRows: 500 } }
+  expect(() => plan([planned({ shape: half })], limited)).toThrow('at most 500 (limits of the figura)')
 })
 
-test('a file that does not fit is refused with every difference', () => {
-  try {
-    planFile(
-      { ...shape([1]), columns: [{ name: 'nome', type: 'DATE' }] },
-      { figura: smallFigura(), sha256: null, bounds },
-    )
-    throw new Error('it was planned')
-  } catch (error) {
-    if (!(error instanceof BulkError)) throw error
-    expect(error.code).toBe('schema_differs')
-    expect(error.extra.differences).toHaveLength(2)
-  }
+test('files of a job must have the same columns', () => {
+  const columns = planned().columns.slice(0, 1)
+  expect(() => kinds([planned(), planned({ no: 1, columns })])).toThrow(
+    'column(s) that only some of them have',
+  )
 })
+
+function kinds(files: PlannedFile[], options: Partial<PlanOptions> = {}): string[] {
+  const given = { figura: smallFigura(), mode: 'merge' as const, sha256: null, bounds }
+  return planFiles(files, { ...given, ...options }).map((chunk) => chunk.kind)
+}
+
+/** A file with the columns of the small figura. */
+function planned(other: Partial<PlannedFile> = {}): PlannedFile {
+  const columns = smallFigura().columns.map((column) => ({
+    column,
+    sources: [column.from],
+    expression: column.from,
+  }))
+  return { no: 0, format: 'parquet', shape: shape([5]), columns, ...other }
+}
 
 function shape(rows: number[], bytes: number[] = []): FileShape {
   return {
@@ -136,7 +159,8 @@ function shape(rows: number[], bytes: number[] = []): FileShape {
 }
 
 function ranges(rows: number[], bytes: number[] = [], other: Partial<Bounds> = {}): [number, number][] {
-  return cutChunks(shape(rows, bytes), { sha256: null, bounds: { ...bounds, ...other } })
-    .filter((chunk) => chunk.kind === 'rows')
-    .map((chunk) => [chunk.rowStart, chunk.rowEnd])
+  return cutRows(shape(rows, bytes), { ...bounds, ...other }).map(({ rowStart, rowEnd }) => [
+    rowStart,
+    rowEnd,
+  ])
 }

@@ -1,9 +1,10 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig, type Config } from '../../src/config.ts'
-import { findJob, insertJob, saveContract, type Job } from '../../src/db/jobs.ts'
+import { type DryRun, findJob, insertJob, type Job, saveContract } from '../../src/db/jobs.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { parseType } from '../../src/figura/type-names.ts'
-import type { Figura } from '../../src/figura/types.ts'
+import type { Figura, Mode } from '../../src/figura/types.ts'
 import { openIngest, type Ingest } from '../../src/ingest/ingest.ts'
 import type { Task } from '../../src/job.ts'
 import { writeParquet } from './parquet.ts'
@@ -23,11 +24,17 @@ export type InProcess = AsyncDisposable & {
   figura(name: string, columns: Record<string, string>, key?: string[]): Figura
   /** Writes a query's rows as a parquet file of that name, and gives its path. */
   write(name: string, select: string, rowGroupRows?: number): Promise<string>
-  accept(figura: Figura, path: string): Promise<JobTask>
+  /** Accepts a job of the files of these paths. */
+  accept(figura: Figura, path: string | string[], asked?: Asked): Promise<JobTask>
   /** Runs a task and all that it releases, as the queue would. What is put back comes again at once, ten times. */
   finish(task: JobTask): Promise<Ran>
-  load(figura: Figura, path: string): Promise<Ran>
+  load(figura: Figura, path: string | string[], asked?: Asked): Promise<Ran>
+  /** Writes a file of any bytes, and gives its path. */
+  put(name: string, content: string | Uint8Array): string
 }
+
+/** What a request may ask for beside the file. */
+type Asked = { mode?: Mode; dryRun?: DryRun }
 
 /** A worker thread's work in the test's own process, without a queue. */
 export async function startInProcess(env: Record<string, string> = {}): Promise<InProcess> {
@@ -56,12 +63,23 @@ export async function startInProcess(env: Record<string, string> = {}): Promise<
     const table = { schema: 'public', name }
     return { name, description: '', table, key, columns, sources: [bucket.url('')] }
   }
-  async function accept(definition: Figura, path: string): Promise<JobTask> {
+  const accept: InProcess['accept'] = async (definition, path, asked = {}) => {
     const id = Bun.randomUUIDv7()
     const { name } = definition
-    await bucket.put(`${id}.parquet`, { file: path })
+    const paths = [path].flat()
+    const keys = paths.map((_, at) => `${id}-${at}`)
+    for (const [at, key] of keys.entries()) await bucket.put(key, { file: paths[at]! })
     await saveContract(sql, { hash: id, figura: definition })
-    await insertJob(sql, { id, figura: name, contract: id, url: bucket.url(`${id}.parquet`), sha256: null })
+    const urls = keys.map((key) => bucket.url(key))
+    const job = {
+      id,
+      figura: name,
+      contract: id,
+      url: urls[0]!,
+      urls: paths.length > 1 ? urls : null,
+      sha256: null,
+    }
+    await insertJob(sql, { ...job, ...asked })
     return { kind: 'job', figura: name, job: id, ring: 0 }
   }
   async function finish(first: JobTask): Promise<Ran> {
@@ -92,7 +110,12 @@ export async function startInProcess(env: Record<string, string> = {}): Promise<
     },
     accept,
     finish,
-    load: async (definition, path) => finish(await accept(definition, path)),
+    load: async (definition, path, asked) => finish(await accept(definition, path, asked)),
+    put: (name, content) => {
+      const path = join(folder.path, name)
+      writeFileSync(path, content)
+      return path
+    },
     [Symbol.asyncDispose]: async () => {
       await ingest.close()
       await sql.end({ timeout: 5 })
