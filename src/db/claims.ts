@@ -116,7 +116,12 @@ export async function claimChunk(
   `
   if (row) {
     const { no, kind, file, rowStart, rowEnd, byteStart, byteEnd, claims } = row
-    return { kind: 'claimed', job: row, chunk: { no, kind, file, rowStart, rowEnd, byteStart, byteEnd }, claims }
+    return {
+      kind: 'claimed',
+      job: row,
+      chunk: { no, kind, file, rowStart, rowEnd, byteStart, byteEnd },
+      claims,
+    }
   }
   const [found] = await sql<(ClaimedJob & { mark: 'lost' | 'done' | 'open'; heldMs: number | null })[]>`
     select job.*, (select definition from bulk.contract c where c.hash = job.contract) as definition,

@@ -109,7 +109,10 @@ export async function completeDirect(
 export async function completeDryRun(
   tx: Transaction,
   fence: { job: string; attempt: number },
-  plan: Omit<Loaded, 'rows' | 'format' | 'stageMs' | 'checks'> & { rows: number | null; format: Format | null },
+  plan: Omit<Loaded, 'rows' | 'format' | 'stageMs' | 'checks'> & {
+    rows: number | null
+    format: Format | null
+  },
 ): Promise<boolean> {
   const { count } = await tx`
     update bulk.job set

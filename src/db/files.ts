@@ -1,7 +1,13 @@
 import type { Sql, Transaction } from './postgres.ts'
 
 /** A file of a job of several, as it was when the job was planned. */
-export type PlannedFile = { url: string; bytes: number; etag: string | null; rows: number | null; rowGroups: number }
+export type PlannedFile = {
+  url: string
+  bytes: number
+  etag: string | null
+  rows: number | null
+  rowGroups: number
+}
 
 /** Keeps what the files of a job are, in their order; what an earlier plan said of them is forgotten. */
 export async function recordFiles(tx: Transaction, job: string, files: PlannedFile[]): Promise<void> {

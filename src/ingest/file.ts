@@ -77,17 +77,27 @@ export async function openFile(
 ): Promise<OpenFile> {
   const { bounds, s3, allowLoopback, workDir } = context.config
   const files = filesOf(job)
-  const file = (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
+  const file =
+    (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
   if (!file) throw new Error(`The job has no file ${no}`)
   // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
   checkSource(file.url, job.definition.sources, allowLoopback)
   const path = join(workDir, name)
   const asOpen = (opened: Opened, local?: LocalFile) =>
-    asOpenFile(opened, { no, path, local, pieceBytes: bounds.pieceBytes, maxRows: maxRowsOf(job.definition, bounds) })
+    asOpenFile(opened, {
+      no,
+      path,
+      local,
+      pieceBytes: bounds.pieceBytes,
+      maxRows: maxRowsOf(job.definition, bounds),
+    })
   const known = planned ? context.opened.find({ job: job.id, stage, file: no, etag: file.etag }) : undefined
   if (known) {
     const whole = isWhole(known.source) && !('stream' in known)
-    return asOpen(known, whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined)
+    return asOpen(
+      known,
+      whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
+    )
   }
   const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: file.etag, signal }
   const source = await openSource(file.url, options)
@@ -157,7 +167,11 @@ function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Pl
     if (local) return inOne(local, { wanted, signal })
     const set = fetched++
     if ('stream' in opened)
-      return streamPieces(opened.stream, wanted, { path: (at) => `${path}-${set}-${at}.csv`, maxRows, signal })
+      return streamPieces(opened.stream, wanted, {
+        path: (at) => `${path}-${set}-${at}.csv`,
+        maxRows,
+        signal,
+      })
     const { places, footer } = opened
     const cut = cutPieces({ shape, places, fileBytes: source.bytes }, wanted, pieceBytes)
     const ahead = fetchAhead(

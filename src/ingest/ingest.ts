@@ -137,7 +137,12 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         if (claims > config.bounds.attempts) throw exhausted(claims - 1)
         // a thread of this process that lost the chunk may still have its copy open, so each claim has its own
         const name = `${job.id}-${stage}-${chunk.no}-${claims}`
-        await using file = await openFile(job, { name, stage, planned: true, no: chunk.file }, context, signal)
+        await using file = await openFile(
+          job,
+          { name, stage, planned: true, no: chunk.file },
+          context,
+          signal,
+        )
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
         return marked.last
           ? mergeAfterChunk(job, stage, context, report)
@@ -184,7 +189,10 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   if (!file) throw new Error('A job has a file')
   const alone = !other && chunks.filter((chunk) => chunk.kind === 'rows').length === 1
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
-  const loaded = other || job.dryRun ? undefined : await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
+  const loaded =
+    other || job.dryRun
+      ? undefined
+      : await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
   if (loaded) return loaded
   await makeStage(
     job,
@@ -258,7 +266,10 @@ async function endSchemaRun(
   const fence = { job: job.id, attempt: job.attempts }
   const ended = await context.sql.begin((tx) => completeDryRun(tx, fence, facts))
   if (!ended) throw new JobLost('the job was claimed anew')
-  report.info('plan', 'the files fit the figura; nothing more was asked', { ms: facts.planMs, rows: facts.rows })
+  report.info('plan', 'the files fit the figura; nothing more was asked', {
+    ms: facts.planMs,
+    rows: facts.rows,
+  })
   return completed(job, context)
 }
 
@@ -295,12 +306,7 @@ async function makeStage(
     if (files.length > 1) await recordFiles(tx, job.id, filesAsPlanned(job, files))
     const name = stageName(job.id, stage)
     await tx.unsafe(dropStageSql(name))
-    await tx.unsafe(
-      createStageSql(
-        name,
-        files[0]?.columns.map(({ column }) => column) ?? [],
-      ),
-    )
+    await tx.unsafe(createStageSql(name, files[0]?.columns.map(({ column }) => column) ?? []))
   })
   Object.assign(job, { stage, phase: 'stage', rows: facts.rows, etag: facts.etag })
 }

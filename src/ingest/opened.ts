@@ -10,8 +10,7 @@ import type { FileShape, Places } from './shape.ts'
  * footer. The source goes on to ask for the very file that was opened, by its ETag or its length.
  */
 export type Opened = { source: SourceFile; format: Format; shape: FileShape; columns: FittedColumn[] } & (
-  | { footer: Held; places: Places }
-  | { stream: Stream }
+  { footer: Held; places: Places } | { stream: Stream }
 )
 
 /** A file, as a plan has it: a job that is planned anew has another stage, and its file is opened anew. */

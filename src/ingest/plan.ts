@@ -23,7 +23,14 @@ export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }
   const [first, other] = files
   const chunks: Omit<Chunk, 'no'>[] = []
   const check = (kind: 'keys' | 'digest') =>
-    chunks.push({ kind, file: 0, rowStart: 0, rowEnd: first?.shape.rows ?? 0, byteStart: null, byteEnd: null })
+    chunks.push({
+      kind,
+      file: 0,
+      rowStart: 0,
+      rowEnd: first?.shape.rows ?? 0,
+      byteStart: null,
+      byteEnd: null,
+    })
   if (first && !other && areKeysChecked(first, figura, mode)) check('keys')
   if (sha256 && !other) check('digest')
   for (const { no, shape } of files)
@@ -65,7 +72,10 @@ function refuseOtherColumns(files: PlannedFile[], figura: Figura): void {
   for (const file of others) {
     const here = names(file)
     const there = first ? names(first) : []
-    const differing = [...there.filter((name) => !here.includes(name)), ...here.filter((name) => !there.includes(name))]
+    const differing = [
+      ...there.filter((name) => !here.includes(name)),
+      ...here.filter((name) => !there.includes(name)),
+    ]
     if (differing.length === 0) continue
     const differences = differing.map((column) => ({
       column,

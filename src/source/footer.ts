@@ -57,7 +57,10 @@ function notParquet(file: SourceFile, headBytes: Uint8Array, trailer: Uint8Array
   if (head.startsWith('PAR1'))
     return corrupt(file, `${file.bytes} bytes that begin as parquet, without its end`)
   const look = lookOf(headBytes)
-  return differs(file, look.includes('begins with') ? `${look} and ends with ${hex(trailer.subarray(-4))}` : look)
+  return differs(
+    file,
+    look.includes('begins with') ? `${look} and ends with ${hex(trailer.subarray(-4))}` : look,
+  )
 }
 
 function differs({ name }: SourceFile, found: string, action?: string): BulkError {

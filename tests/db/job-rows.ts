@@ -33,7 +33,15 @@ export function jobRows(database: () => Sql) {
       const range = { file: 0, rowStart: no * 10, rowEnd: no * 10 + 10, byteStart: null, byteEnd: null }
       return { no, kind: 'rows', ...range, released: no < released }
     })
-    const plan = { bytes: 1, rows: chunks * 10, rowGroups: chunks, etag: null, format: 'parquet', planMs: 1, chunks: list } as const
+    const plan = {
+      bytes: 1,
+      rows: chunks * 10,
+      rowGroups: chunks,
+      etag: null,
+      format: 'parquet',
+      planMs: 1,
+      chunks: list,
+    } as const
     expect(await database().begin((tx) => recordPlan(tx, { job: job.id, attempt: 1 }, plan))).toBe(true)
     return job
   }

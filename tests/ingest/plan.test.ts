@@ -130,7 +130,9 @@ test('files with too many rows are refused before they are read', () => {
 
 test('files of a job must have the same columns', () => {
   const columns = planned().columns.slice(0, 1)
-  expect(() => kinds([planned(), planned({ no: 1, columns })])).toThrow('column(s) that only some of them have')
+  expect(() => kinds([planned(), planned({ no: 1, columns })])).toThrow(
+    'column(s) that only some of them have',
+  )
 })
 
 test('a file that does not fit is refused with every difference', () => {
@@ -151,7 +153,11 @@ function kinds(files: PlannedFile[], options: Partial<PlanOptions> = {}): string
 
 /** A file with the columns of the small figura. */
 function planned(other: Partial<PlannedFile> = {}): PlannedFile {
-  const columns = smallFigura().columns.map((column) => ({ column, fileColumn: column.from, expression: column.from }))
+  const columns = smallFigura().columns.map((column) => ({
+    column,
+    fileColumn: column.from,
+    expression: column.from,
+  }))
   return { no: 0, format: 'parquet', shape: shape([5]), columns, ...other }
 }
 
@@ -164,5 +170,8 @@ function shape(rows: number[], bytes: number[] = []): FileShape {
 }
 
 function ranges(rows: number[], bytes: number[] = [], other: Partial<Bounds> = {}): [number, number][] {
-  return cutRows(shape(rows, bytes), { ...bounds, ...other }).map(({ rowStart, rowEnd }) => [rowStart, rowEnd])
+  return cutRows(shape(rows, bytes), { ...bounds, ...other }).map(({ rowStart, rowEnd }) => [
+    rowStart,
+    rowEnd,
+  ])
 }

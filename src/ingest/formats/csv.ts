@@ -63,7 +63,8 @@ function createScanner({ delimiter, quote }: Dialect, sink: Sink) {
         used = sink.used
         continue
       }
-      if (state === RETURN) throw fault('a carriage return within a line', 'it in quotes, or lines that end in \\n')
+      if (state === RETURN)
+        throw fault('a carriage return within a line', 'it in quotes, or lines that end in \\n')
       if (byte === CR) {
         state = RETURN
         continue
@@ -73,7 +74,8 @@ function createScanner({ delimiter, quote }: Dialect, sink: Sink) {
         separators++
         state = START
       } else if (byte === quote) {
-        if (state === PLAIN) throw fault('a quote within a field that does not begin with one', 'the field in quotes')
+        if (state === PLAIN)
+          throw fault('a quote within a field that does not begin with one', 'the field in quotes')
         state = QUOTED
       } else {
         if (state === CLOSED) throw fault('text after a closing quote', 'a separator or the end of the line')

@@ -2,7 +2,11 @@ import { BulkError } from '../../errors.ts'
 
 /** A row of a file, from 1, that cannot be read. */
 export function badRow(row: number, found: string, expected: string, action?: string): BulkError {
-  return new BulkError('file_corrupt', { subject: `Row ${row} of the file`, found, expected, action }, { row })
+  return new BulkError(
+    'file_corrupt',
+    { subject: `Row ${row} of the file`, found, expected, action },
+    { row },
+  )
 }
 
 /** A first line that cannot be read. */

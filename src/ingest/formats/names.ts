@@ -14,7 +14,11 @@ export function nameColumns<T extends { type: string; loose?: boolean }>(
     const { written } = column
     if (written.includes('\0')) {
       const subject = `Column ${at + 1} of the file`
-      throw new BulkError('file_corrupt', { subject, found: 'a name with a NUL', expected: 'a name without it' })
+      throw new BulkError('file_corrupt', {
+        subject,
+        found: 'a name with a NUL',
+        expected: 'a name without it',
+      })
     }
     const plain = written || `column${at + 1}`
     let name = plain

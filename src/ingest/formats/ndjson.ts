@@ -57,7 +57,9 @@ async function* linesOf(
   let held: Uint8Array[] = []
   let heldBytes = 0
   const line = (part: Uint8Array): string => {
-    const whole = held.length ? Buffer.concat([...held, part]) : Buffer.from(part.buffer, part.byteOffset, part.length)
+    const whole = held.length
+      ? Buffer.concat([...held, part])
+      : Buffer.from(part.buffer, part.byteOffset, part.length)
     held = []
     heldBytes = 0
     if (!isUtf8(whole)) throw badEncoding(row())

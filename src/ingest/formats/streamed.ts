@@ -19,7 +19,10 @@ export function streamPieces(
   { path, maxRows, signal }: { path: (segment: number) => string; maxRows: number; signal: AbortSignal },
 ): Pieces {
   const stop = new AbortController()
-  const { segments, columns, ...written } = stream.read(wanted.columns, AbortSignal.any([signal, stop.signal]))
+  const { segments, columns, ...written } = stream.read(
+    wanted.columns,
+    AbortSignal.any([signal, stop.signal]),
+  )
   let no = 0
   let rows = 0
   let current: Local | undefined

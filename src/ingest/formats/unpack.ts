@@ -34,7 +34,9 @@ async function* inflate(
   packing: 'gzip' | 'zstd',
   subject: string,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const input = Readable.from(packing === 'zstd' ? wholeFrames(source, subject) : source, { objectMode: false })
+  const input = Readable.from(packing === 'zstd' ? wholeFrames(source, subject) : source, {
+    objectMode: false,
+  })
   const unpacked = packing === 'gzip' ? createGunzip() : createZstdDecompress()
   let failure: unknown
   pipeline(input, unpacked, (error) => {
@@ -70,7 +72,11 @@ function isZlib(error: unknown): error is Error {
 function damaged(subject: string, packing: string, error: Error): BulkError {
   return new BulkError(
     'file_corrupt',
-    { subject, found: `that it cannot be unpacked (${error.message})`, expected: `a whole ${packing} archive` },
+    {
+      subject,
+      found: `that it cannot be unpacked (${error.message})`,
+      expected: `a whole ${packing} archive`,
+    },
     {},
     { cause: error },
   )
