@@ -130,12 +130,38 @@ export const ERRORS = {
     'Mend the rows, or the constraint or trigger of the table.',
   ),
 
+  expression_wrong: e(
+    409,
+    'never',
+    'An expression of the figura is wrong',
+    'The owner of the figura mends it; then send the job again.',
+  ),
+  too_many_rejected: e(
+    422,
+    'never',
+    'Too many rows break a rule',
+    'Mend the rows that the rejects of the job list, or have the limit of the figura raised.',
+  ),
+
   stage_lost: e(503, 'later', 'The stage was lost', 'Nothing is to be done: the file is read again.'),
   attempts_exhausted: e(
     500,
     'never',
     'Too many attempts failed',
     'Read the log of the job for each attempt, then send it again.',
+  ),
+
+  too_many_deleted: e(
+    409,
+    'never',
+    'The file would delete too many rows',
+    'Send the whole export, or raise max_delete_percent in the figura.',
+  ),
+  statistics_differ: e(
+    500,
+    'later',
+    'The numbers of a load do not add up',
+    'Nothing is committed, and it is tried again; if that goes on, tell the operators.',
   ),
 } as const
 

@@ -24,6 +24,8 @@ export type Job = {
   /** Null: not planned yet, or several files of several formats. */
   format: Format | null
   sha256: string | null
+  /** Rows that were left out so far. */
+  rowsRejected: number
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null

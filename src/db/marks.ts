@@ -26,6 +26,7 @@ export async function recordPlan(
     update bulk.job set
       stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
       etag = ${plan.etag}, format = ${plan.format}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
+      rows_rejected = 0,
       checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,
       plan_ms = ${plan.planMs}, stage_ms = null, staging_at = clock_timestamp()
     where id = ${job} and attempts = ${attempt} and status = 'processando'
@@ -50,8 +51,15 @@ export async function recordPlan(
   return true
 }
 
-/** How far the stage is after a mark. `last`: this mark was the last one missing, so the merge is ours to do. */
-export type Marked = { kind: 'marked'; last: boolean; released: number[] } | { kind: 'lost' }
+/** A chunk that is done: rows that were read, left out, and staged (`rows`). */
+export type Mark = { no: number; kind: Chunk['kind']; rows: number; read: number; rejected: number }
+
+/**
+ * How far the stage is after a mark. `last`: this mark was the last one missing, so the merge is ours to do.
+ * `rejected`: rows that the job has left out so far.
+ */
+export type Marked =
+  { kind: 'marked'; last: boolean; rejected: number; released: number[] } | { kind: 'lost' }
 
 /**
  * Marks chunks as done, in the transaction that staged their rows. `lost`: one of them was done already or the stage
@@ -60,28 +68,27 @@ export type Marked = { kind: 'marked'; last: boolean; released: number[] } | { k
  */
 export async function markDone(
   tx: Transaction,
-  {
-    job,
-    stage,
-    chunks,
-  }: { job: string; stage: number; chunks: { no: number; kind: Chunk['kind']; rows: number }[] },
+  { job, stage, chunks }: { job: string; stage: number; chunks: Mark[] },
   { release }: { release: number },
 ): Promise<Marked> {
   for (const chunk of chunks) {
     const { count } = await tx`
-      update bulk.chunk set done_at = clock_timestamp(), rows = ${chunk.rows}
+      update bulk.chunk set
+        done_at = clock_timestamp(), rows = ${chunk.rows}, read = ${chunk.read}, rejected = ${chunk.rejected}
       where job = ${job} and stage = ${stage} and no = ${chunk.no} and done_at is null
     `
     if (count !== 1) return { kind: 'lost' }
   }
   const staged = chunks.filter((chunk) => chunk.kind === 'rows')
-  const [progress] = await tx<{ last: boolean }[]>`
+  const sum = (count: (mark: Mark) => number) => staged.reduce((total, mark) => total + count(mark), 0)
+  const [progress] = await tx<{ last: boolean; rejected: number }[]>`
     update bulk.job set
       chunks_done = chunks_done + ${staged.length},
       checks_done = checks_done + ${chunks.length - staged.length},
-      rows_done = rows_done + ${staged.reduce((sum, chunk) => sum + chunk.rows, 0)}
+      rows_done = rows_done + ${sum(({ read }) => read)},
+      rows_rejected = rows_rejected + ${sum(({ rejected }) => rejected)}
     where id = ${job} and stage = ${stage} and status = 'processando'
-    returning chunks_done = chunks_total and checks_done = checks_total as last
+    returning chunks_done = chunks_total and checks_done = checks_total as last, rows_rejected as rejected
   `
   if (!progress) return { kind: 'lost' }
   const released = await tx<{ no: number }[]>`
@@ -91,11 +98,11 @@ export async function markDone(
     )
     returning no
   `
-  return { kind: 'marked', last: progress.last, released: released.map((row) => row.no) }
+  return { kind: 'marked', ...progress, released: released.map((row) => row.no) }
 }
 
-/** The marks of a stage: how many there are, how many are set, and the rows that they stand for. */
-type Marks = { total: number; done: number; rows: number }
+/** The marks of a stage: how many there are, how many are set, and the rows that were read and staged under them. */
+type Marks = { total: number; done: number; rows: number; read: number }
 
 /** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
@@ -103,10 +110,11 @@ export async function readMarks(sql: Sql | Transaction, job: string, stage: numb
     select
       count(*) as total,
       count(done_at) as done,
-      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows
+      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows,
+      coalesce(sum(read) filter (where done_at is not null), 0)::bigint as read
     from bulk.chunk where job = ${job} and stage = ${stage}
   `
-  return marks ?? { total: 0, done: 0, rows: 0 }
+  return marks ?? { total: 0, done: 0, rows: 0, read: 0 }
 }
 
 /** Chunks that are not done and that nobody holds: the first `limit` of them, marked as released. */
@@ -133,7 +141,7 @@ export async function forgetStage(
 ): Promise<number | undefined> {
   const [row] = await sql<{ ring: number }[]>`
     update bulk.job set
-      stage = null, phase = 'plan', chunks_done = 0, checks_done = 0, rows_done = 0,
+      stage = null, phase = 'plan', chunks_done = 0, checks_done = 0, rows_done = 0, rows_rejected = 0,
       ring = ring + 1, lease_until = now()
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
     returning ring

@@ -12,12 +12,13 @@ import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
 import type { FittedColumn } from './fit.ts'
+import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
 import { openStream } from './formats/stream.ts'
 import { streamPieces } from './formats/streamed.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
-import { fitOrRefuse } from './plan.ts'
+import type { Reading } from './rules.ts'
 import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
 import { type FileShape, readShape, UNKNOWN_ROWS } from './shape.ts'
 
@@ -28,7 +29,9 @@ export type OpenFile = AsyncDisposable & {
   format: Format
   source: SourceFile
   shape: FileShape
+  /** The columns of the stage. */
   columns: FittedColumn[]
+  reading: Reading
   /** Begins to fetch some rows of some columns. Dispose of the pieces, whether they were read or not. */
   pieces(wanted: Wanted, signal: AbortSignal): Pieces
 }
@@ -106,13 +109,13 @@ export async function openFile(
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)
   const format = await tellFormat(source, signal)
   if (format.format !== 'parquet') {
-    const opened = await openStreamed(job, { source, known: format }, bounds, signal)
+    const opened = await openStreamed(job, { source, known: format, no }, context, signal)
     keep(opened)
     return asOpen(opened)
   }
   const local = await createLocalFile({ file: source, path: `${path}.parquet` })
   try {
-    const opened = await readFooter(job, { source, local }, context, signal)
+    const opened = await readFooter(job, { source, local, no }, context, signal)
     keep(opened)
     if (isWhole(source)) return asOpen(opened, local)
     await local.dispose()
@@ -130,14 +133,20 @@ export function maxRowsOf({ limits }: Figura, bounds: Bounds): number {
 
 async function openStreamed(
   job: ClaimedJob,
-  { source, known }: { source: SourceFile; known: Known },
-  bounds: Bounds,
+  { source, known, no }: { source: SourceFile; known: Known; no: number },
+  { config, duckdb }: Context,
   signal: AbortSignal,
 ): Promise<Opened> {
   const figura = job.definition
-  const stream = await openStream(source, known, { figura, maxBytes: bounds.fileExpandedBytes }, signal)
+  const stream = await openStream(
+    source,
+    known,
+    { figura, maxBytes: config.bounds.fileExpandedBytes },
+    signal,
+  )
   const shape: FileShape = { columns: stream.columns, rowGroups: [], rows: stream.rows ?? UNKNOWN_ROWS }
-  return { source, format: known.format, shape, stream, columns: fitOrRefuse(figura, shape.columns) }
+  const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
+  return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
 }
 
 /** Whether the file comes at once: a small one with the first request, and any where the server has no ranges. */
@@ -147,21 +156,23 @@ function isWhole({ tailStart, ranged }: SourceFile): boolean {
 
 async function readFooter(
   job: ClaimedJob,
-  { source, local }: { source: SourceFile; local: LocalFile },
+  { source, local, no }: { source: SourceFile; local: LocalFile; no: number },
   { config, duckdb }: Context,
   signal: AbortSignal,
 ): Promise<Opened> {
   const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
   const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
-  const columns = fitOrRefuse(job.definition, shape.columns)
+  const placed = { columns: shape.columns, parquet: true, no, files: filesOf(job).length }
+  const reading = await fitFile(duckdb, job, placed)
   const footer = { start: range.start, bytes: await local.take(range, signal) }
-  return { source, format: 'parquet', footer, shape, places, columns }
+  return { source, format: 'parquet', footer, shape, places, reading }
 }
 
 type Placed = { no: number; path: string; local?: LocalFile; pieceBytes: number; maxRows: number }
 
 function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Placed): OpenFile {
-  const { source, format, shape, columns } = opened
+  const { source, format, shape, reading } = opened
+  const { columns } = reading
   let fetched = 0
   function pieces(wanted: Wanted, signal: AbortSignal): Pieces {
     if (local) return inOne(local, { wanted, signal })
@@ -180,7 +191,8 @@ function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Pl
     )
     return inTurn(ahead, cut)
   }
-  return { no, format, source, shape, columns, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
+  const facts = { no, format, source, shape, columns, reading }
+  return { ...facts, pieces, [Symbol.asyncDispose]: async () => local?.dispose() }
 }
 
 function inTurn(ahead: Ahead, cut: { rowStart: number; rowEnd: number }[]): Pieces {

@@ -1,52 +1,189 @@
 import type { Difference } from '../errors.ts'
 import { nearest } from '../figura/nearest.ts'
 import { typeName } from '../figura/type-names.ts'
-import type { Column, ColumnType, Figura, ScalarType } from '../figura/types.ts'
-import { quote } from '../quote.ts'
-import { duckType } from './sql.ts'
+import { type Column, csvOf, type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { duckLiteral, quote } from '../quote.ts'
+import { type Expressions, isNamed } from './expression.ts'
+import { castText } from './fit-text.ts'
+import { figuraTypeFor, fitType } from './fit-types.ts'
+import { keptColumn } from './served.ts'
+import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 
 /**
  * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
  * `written`: its name in the file, where two differ in case alone or not at all: DuckDB reads one by another name.
+ * `loose`: it is text (VARCHAR, or JSON of an NDJSON file), and may stand for a value of any type.
  */
 export type FileColumn = { name: string; type: string; written?: string; loose?: boolean }
 
-/** A column of the figura that the file has, and the DuckDB expression that gives it in the type that is encoded. */
-export type FittedColumn = { column: Column; fileColumn: string; expression: string }
+/** A column of the stage, and the DuckDB expression over the file's columns that gives it in the encoded type. */
+export type FittedColumn = {
+  column: Column
+  /** The columns of the file that the expression reads. */
+  sources: string[]
+  expression: string
+  /** The text that it is read from, where it may stand for no value of the type; and what is read, before a default. */
+  read?: { text: string; value: string }
+}
+
+/** Why the file is loaded, as far as it decides which columns the stage has. */
+export type Purpose = {
+  mode: Mode
+  /** The number of the file among those of the job, where rows with one key are told apart in PostgreSQL. */
+  position?: number
+}
 
 type Fit = { columns: FittedColumn[]; differences: Difference[] }
 
 /**
  * Compares the file's columns with the figura, by name. A type fits when it can hold every value that the file's
- * type can: nothing is ever rounded, cut or guessed. Optional columns that the file lacks are left out; columns
- * that only the file has are not read. All differences come at once.
+ * type can: nothing is ever rounded, cut or guessed. Optional columns that the file lacks are left out, or filled in
+ * where the figura says so; columns that only the file has are not read, unless it says so. All differences come at
+ * once.
  */
-export function fitColumns(figura: Figura, file: FileColumn[]): Fit {
+export function fitColumns(
+  figura: Figura,
+  file: FileColumn[],
+  { mode, position }: Purpose = { mode: loadOf(figura).mode },
+  expressions: Expressions = new Map(),
+): Fit {
   const columns: FittedColumn[] = []
   const differences: Difference[] = []
   const counter = file.find((column) => column.name.toLowerCase() === ROW_NUMBER)
   if (counter) differences.push(reserved(counter))
-  for (const column of figura.columns) {
-    const found = findColumn(file, column.from)
-    if (found === 'unclear') {
-      differences.push(unclear(column))
-      continue
-    }
-    if (!found) {
-      if (column.required) differences.push(missing(column, file))
-      continue
-    }
-    const expression = found.loose
-      ? `cast(${found.type === 'JSON' ? `json_extract_string(${quote(found.name)}, '$')` : quote(found.name)} as ${duckType(column.type)})`
-      : fitType(column.type, found.type, quote(found.name))
-    if (expression === undefined) differences.push(misfit(column, found))
-    else columns.push({ column, fileColumn: found.name, expression })
+  const add = (fitted: FittedColumn | Difference | undefined) => {
+    if (fitted && 'fix' in fitted) differences.push(fitted)
+    else if (fitted) columns.push(fitted)
   }
+  const wanted =
+    mode === 'delete' ? figura.columns.filter(({ name }) => figura.key.includes(name)) : figura.columns
+  for (const column of wanted) add(fitColumn(column, { figura, file, expressions }))
+  if (mode !== 'delete') {
+    const { deleteMarker } = loadOf(figura)
+    if (deleteMarker) add(fitMarker(deleteMarker.from, file))
+    for (const extra of fitExtra(figura, file)) add(extra)
+  }
+  if (position !== undefined) columns.push(rowColumn(position))
   return { columns, differences }
 }
 
 /** What DuckDB calls the number of a row, by which chunks are read. It refuses a file with such a column. */
 const ROW_NUMBER = 'file_row_number'
+
+type Fitting = { figura: Figura; file: FileColumn[]; expressions: Expressions }
+
+function fitColumn(column: Column, fitting: Fitting): FittedColumn | Difference | undefined {
+  const fitted = column.expr === undefined ? fitNamed(column, fitting) : fitExpr(column, column.expr, fitting)
+  if (fitted && 'fix' in fitted) return fitted
+  if (fitted) return { ...fitted, expression: withDefault(column, fitted.expression) }
+  if (column.missing === 'fill' && (column.default !== undefined || !column.required))
+    return { column, sources: [], expression: withDefault(column, `null::${duckType(column.type)}`) }
+  return column.required ? missing(column, fitting.file) : undefined
+}
+
+function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Difference | undefined {
+  for (const name of [column.from, ...(column.aliases ?? [])]) {
+    const found = findColumn(file, name)
+    if (found === 'unclear') return unclear(column, name)
+    if (!found) continue
+    const source = nulled(column, found)
+    if (found.loose) {
+      const text = textOf(found, source)
+      return readText(column, [found.name], { text, value: castText(column.type, text, csvOf(figura)) })
+    }
+    const expression = fitType(column.type, found.type, source)
+    return expression === undefined ? misfit(column, found) : { column, sources: [found.name], expression }
+  }
+  return undefined
+}
+
+/** An error within the expression is a value that does not fit; its type must fit as that of a column does. */
+function fitExpr(
+  column: Column,
+  expr: string,
+  { figura, file, expressions }: Fitting,
+): FittedColumn | Difference | undefined {
+  const read = expressions.get(expr)
+  if (!read) throw new Error(`The expression of ${column.name} was not read`)
+  const sources = file
+    .filter((one) => read.columns.some((name) => isNamed(one, name)))
+    .map(({ name }) => name)
+  if (sources.length < read.columns.length) return undefined
+  const source = nulled(column, { name: '', type: read.type }, `(${expr})`)
+  const tried = `try(${source})`
+  if (read.type === 'VARCHAR') {
+    const marked = `coalesce(try({v: ${source}}), {v: '(an expression that fails)'}).v`
+    return readText(column, sources, { text: marked, value: castText(column.type, tried, csvOf(figura)) })
+  }
+  const expression = fitType(column.type, read.type, tried)
+  if (expression === undefined) return misfit(column, { name: expr, type: read.type })
+  const text = `case when try({v: ${source}}) is null then 'an expression that fails' end`
+  return readText(column, sources, { text, value: expression })
+}
+
+function readText(column: Column, sources: string[], read: { text: string; value: string }): FittedColumn {
+  return { column, sources, expression: read.value, read: read.text === read.value ? undefined : read }
+}
+
+/** The value, or null where it is one of those that stand for null. */
+function nulled({ nullIf }: Column, found: FileColumn, value = quote(found.name)): string {
+  if (!nullIf?.length) return value
+  const text = found.type === 'JSON' ? `json_extract_string(${value}, '$')` : `cast(${value} as VARCHAR)`
+  return `case when ${text} in (${nullIf.map(duckLiteral).join(', ')}) then null else ${value} end`
+}
+
+function textOf(found: FileColumn, source: string): string {
+  return found.type === 'JSON' ? `json_extract_string(${source}, '$')` : source
+}
+
+function withDefault(column: Column, expression: string): string {
+  if (column.default === undefined) return expression
+  return `coalesce(${expression}, ${literal(column, column.default)})`
+}
+
+/** A value of the figura's file as one of the column's type. */
+export function literal({ type }: Pick<Column, 'type'>, value: string | number | boolean): string {
+  return `cast(${duckLiteral(String(value))} as ${duckType(type)})`
+}
+
+/** Whether the row is gone, as a column of the file says. */
+function fitMarker(from: string, file: FileColumn[]): FittedColumn | Difference {
+  const column: Column = { name: GONE_COLUMN, type: { kind: 'boolean' }, required: false, from }
+  const found = findColumn(file, from)
+  if (found === 'unclear') return unclear(column, from)
+  if (!found) return missing(column, file)
+  if (!found.loose && found.type !== 'BOOLEAN') return misfit(column, found)
+  const name = quote(found.name)
+  const sources = [found.name]
+  if (!found.loose) return { column, sources, expression: `coalesce(${name}, false)` }
+  const text = textOf(found, name)
+  const value = `try_cast(${text} as BOOLEAN)`
+  return { column, sources, expression: `coalesce(${value}, false)`, read: { text, value } }
+}
+
+/** What only the file has: refused, or gathered in one column. */
+function fitExtra(figura: Figura, file: FileColumn[]): (FittedColumn | Difference)[] {
+  const column = keptColumn(figura)
+  if (!column && figura.extra !== 'refuse') return []
+  const { deleteMarker } = loadOf(figura)
+  const known = [
+    ...figura.columns.flatMap(({ expr, from, aliases = [] }) =>
+      expr === undefined ? [from, ...aliases] : [],
+    ),
+    ...(deleteMarker ? [deleteMarker.from] : []),
+  ]
+  const only = file.filter((column) => !known.some((name) => isNamed(column, name)))
+  if (!column) return only.map(unknown)
+  const fields = only.map(({ name, written = name }) => `${duckLiteral(written)}: ${quote(name)}`)
+  const expression = fields.length ? `cast(to_json({${fields.join(', ')}}) as VARCHAR)` : 'null::VARCHAR'
+  return [{ column, sources: only.map(({ name }) => name), expression }]
+}
+
+/** The place of a row in its job, by which the rows with one key are told apart. */
+function rowColumn(file: number): FittedColumn {
+  const column: Column = { name: ROW_COLUMN, type: { kind: 'bigint' }, required: false, from: ROW_NUMBER }
+  return { column, sources: [], expression: `(${ROW_NUMBER} + ${file * FILE_ROWS})::BIGINT` }
+}
 
 /** The name as it stands; else the one name that differs by case alone. A column that DuckDB renamed is not read. */
 function findColumn(file: FileColumn[], name: string): FileColumn | 'unclear' | undefined {
@@ -55,101 +192,6 @@ function findColumn(file: FileColumn[], name: string): FileColumn | 'unclear' | 
   const [found, other] = exact.length ? exact : alike
   if (!found) return undefined
   return other || (found.written ?? found.name) !== found.name ? 'unclear' : found
-}
-
-/** The expression that reads `fileType` as `type` without loss, or undefined when there is none. */
-function fitType(type: ColumnType, fileType: string, source: string): string | undefined {
-  if (type.kind === 'array') {
-    const inner = /^(.*)\[\d*\]$/s.exec(fileType)?.[1]
-    if (inner === undefined || fitType(type.of, inner, source) === undefined) return undefined
-    return fileType === duckType(type) ? source : cast(source, type)
-  }
-  if (type.kind === 'jsonb') return fitJson(fileType, source)
-  if (!fitsScalar(type, fileType)) return undefined
-  return fileType === duckType(type) ? source : cast(source, type)
-}
-
-function cast(source: string, type: ColumnType): string {
-  return `cast(${source} as ${duckType(type)})`
-}
-
-function fitJson(fileType: string, source: string): string | undefined {
-  if (fileType === 'VARCHAR') return source
-  if (fileType === 'JSON') return `cast(${source} as VARCHAR)`
-  const nested = /^(STRUCT|MAP)\(/.test(fileType) || /\[\d*\]$/.test(fileType)
-  return nested ? `cast(to_json(${source}) as VARCHAR)` : undefined
-}
-
-/** Bits that the values of a whole-number type need as a signed number, and their decimal digits. */
-const WHOLE_NUMBERS: Record<string, { bits: number; digits: number }> = {
-  TINYINT: { bits: 8, digits: 3 },
-  UTINYINT: { bits: 9, digits: 3 },
-  SMALLINT: { bits: 16, digits: 5 },
-  USMALLINT: { bits: 17, digits: 5 },
-  INTEGER: { bits: 32, digits: 10 },
-  UINTEGER: { bits: 33, digits: 10 },
-  BIGINT: { bits: 64, digits: 19 },
-  UBIGINT: { bits: 65, digits: 20 },
-  HUGEINT: { bits: 128, digits: 39 },
-  UHUGEINT: { bits: 129, digits: 39 },
-}
-
-/** Bits of a whole number that the type holds exactly (a float by its mantissa, IEEE 754). */
-const WHOLE_BITS = { smallint: 16, integer: 32, bigint: 64, real: 25, 'double precision': 54 } as const
-
-/** Nines that surely fit: 10^4 < 2^15, 10^9 < 2^31, 10^18 < 2^63. */
-const WHOLE_DIGITS = { smallint: 4, integer: 9, bigint: 18 } as const
-
-function fitsScalar(type: ScalarType, fileType: string): boolean {
-  const whole = WHOLE_NUMBERS[fileType]
-  const decimal = parseDecimal(fileType)
-  switch (type.kind) {
-    case 'boolean':
-      return fileType === 'BOOLEAN'
-    case 'smallint':
-    case 'integer':
-    case 'bigint':
-      if (decimal) return decimal.scale === 0 && decimal.precision <= WHOLE_DIGITS[type.kind]
-      return whole !== undefined && whole.bits <= WHOLE_BITS[type.kind]
-    case 'real':
-      return fileType === 'FLOAT' || (whole !== undefined && whole.bits <= WHOLE_BITS.real)
-    case 'double precision':
-      return (
-        /^(DOUBLE|FLOAT)$/.test(fileType) ||
-        (whole !== undefined && whole.bits <= WHOLE_BITS['double precision'])
-      )
-    case 'numeric': {
-      const digits = type.precision - type.scale
-      if (whole) return whole.digits <= digits
-      return (
-        decimal !== undefined && decimal.scale <= type.scale && decimal.precision - decimal.scale <= digits
-      )
-    }
-    case 'text':
-    case 'varchar':
-    case 'char':
-      return /^(VARCHAR|UUID|JSON)$/.test(fileType) || fileType.startsWith('ENUM(')
-    case 'date':
-      return fileType === 'DATE'
-    case 'time':
-      return fileType === 'TIME' || fileType === 'TIME_NS'
-    case 'timestamp':
-      return fileType === 'DATE' || /^TIMESTAMP(_S|_MS|_NS)?$/.test(fileType)
-    case 'timestamptz':
-      // a time without a zone is taken as UTC: pandas and Spark write UTC without saying so
-      return fileType === 'TIMESTAMP WITH TIME ZONE' || /^TIMESTAMP(_S|_MS|_NS)?$/.test(fileType)
-    case 'uuid':
-      return fileType === 'UUID' || fileType === 'VARCHAR'
-    case 'bytea':
-      return fileType === 'BLOB'
-    case 'jsonb':
-      return false
-  }
-}
-
-function parseDecimal(fileType: string): { precision: number; scale: number } | undefined {
-  const match = /^DECIMAL\((\d+),(\d+)\)$/.exec(fileType)
-  return match ? { precision: Number(match[1]), scale: Number(match[2]) } : undefined
 }
 
 function missing(column: Column, file: FileColumn[]): Difference {
@@ -165,6 +207,15 @@ function missing(column: Column, file: FileColumn[]): Difference {
   }
 }
 
+function unknown({ name, type, written = name }: FileColumn): Difference {
+  return {
+    column: written,
+    found: `a column "${written}" of type ${type}`,
+    expected: 'none that the figura does not have (extra: refuse)',
+    fix: 'leave the column out of the file, or have it added to the figura',
+  }
+}
+
 function reserved({ name }: FileColumn): Difference {
   return {
     column: name,
@@ -174,12 +225,12 @@ function reserved({ name }: FileColumn): Difference {
   }
 }
 
-function unclear(column: Column): Difference {
+function unclear(column: Column, name: string): Difference {
   return {
     column: column.name,
-    found: `several columns called "${column.from}", or so but for upper and lower case`,
+    found: `several columns called "${name}", or so but for upper and lower case`,
     expected: 'one',
-    fix: `write one column "${column.from}", and give the others names of their own`,
+    fix: `write one column "${name}", and give the others names of their own`,
   }
 }
 
@@ -193,39 +244,4 @@ function misfit(column: Column, found: FileColumn): Difference {
       `write it as ${duckType(column.type)}` +
       (fitting ? `, or declare the column as ${fitting}` : ', which is what the figura declares'),
   }
-}
-
-/** The figura's type that holds a file's type, to be named in an error. */
-function figuraTypeFor(fileType: string): string | undefined {
-  const list = /^(.*)\[\d*\]$/s.exec(fileType)?.[1]
-  if (list !== undefined) {
-    const inner = figuraTypeFor(list)
-    return inner && inner !== 'jsonb' ? `${inner}[]` : 'jsonb'
-  }
-  const decimal = parseDecimal(fileType)
-  if (decimal) return `numeric(${decimal.precision},${decimal.scale})`
-  if (/^(STRUCT|MAP)\(/.test(fileType)) return 'jsonb'
-  if (fileType.startsWith('TIMESTAMP')) return fileType.includes('ZONE') ? 'timestamptz' : 'timestamp'
-  if (fileType.startsWith('ENUM(')) return 'text'
-  return FIGURA_TYPES[fileType]
-}
-
-const FIGURA_TYPES: Record<string, string> = {
-  BOOLEAN: 'boolean',
-  TINYINT: 'smallint',
-  UTINYINT: 'smallint',
-  SMALLINT: 'smallint',
-  USMALLINT: 'integer',
-  INTEGER: 'integer',
-  UINTEGER: 'bigint',
-  BIGINT: 'bigint',
-  UBIGINT: 'numeric(20,0)',
-  FLOAT: 'real',
-  DOUBLE: 'double precision',
-  VARCHAR: 'text',
-  JSON: 'jsonb',
-  UUID: 'uuid',
-  DATE: 'date',
-  TIME: 'time',
-  BLOB: 'bytea',
 }

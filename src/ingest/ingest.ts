@@ -4,8 +4,8 @@ import { openPostgres, type Sql } from '../db/postgres.ts'
 import { claimChunk, claimJob, type Chunk, type ClaimedJob } from '../db/claims.ts'
 import { completeDryRun } from '../db/ends.ts'
 import { recordFiles } from '../db/files.ts'
+import { forgetRejects } from '../db/rejects.ts'
 import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
-import { loadOf } from '../figura/types.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
@@ -14,6 +14,7 @@ import { filesOf, openFile, type OpenFile } from './file.ts'
 import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { keepOpened } from './opened.ts'
+import { modeOf } from './served.ts'
 import { planFiles, rowsOf } from './plan.ts'
 import { exhausted } from './settle.ts'
 import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
@@ -177,10 +178,11 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const started = performance.now()
   await ensureTarget(sql, job.definition)
   const stage = job.attempts
-  const { figura, mode } = { figura: job.definition, mode: job.mode ?? loadOf(job.definition).mode }
+  if (stage > 1) await forgetRejects(sql, job.id)
   await using opened = await openFiles(job, context, signal)
   const { files } = opened
-  const chunks = planFiles(files, { figura, mode, sha256: job.sha256, bounds: config.bounds })
+  const asked = { figura: job.definition, mode: modeOf(job), sha256: job.sha256, bounds: config.bounds }
+  const chunks = planFiles(files, asked)
   const planMs = Math.round(performance.now() - started)
   const facts = factsOf(files, planMs)
   if (job.dryRun === 'schema') return endSchemaRun(job, facts, context, report)
@@ -189,11 +191,10 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   if (!file) throw new Error('A job has a file')
   const alone = !other && chunks.filter((chunk) => chunk.kind === 'rows').length === 1
   const first = alone ? [] : chunks.slice(0, config.bounds.chunksReleased)
-  const loaded =
-    other || job.dryRun
-      ? undefined
-      : await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
-  if (loaded) return loaded
+  if (!other && !job.dryRun) {
+    const loaded = await loadUnstaged(job, { file, chunks, planMs, alone }, context, { report, signal })
+    if (loaded) return loaded
+  }
   await makeStage(
     job,
     { files, facts },

@@ -115,7 +115,7 @@ async function* readHashes(
   nulls: KeyFindings['nulls'] = { count: 0, rows: [] },
 ): AsyncGenerator<Hashes, void, void> {
   const keys = keyColumns(figura, file.columns)
-  await using pieces = file.pieces({ ...run, columns: keys.map((key) => key.fileColumn) }, signal)
+  await using pieces = file.pieces({ ...run, columns: keys.flatMap((key) => key.sources) }, signal)
   for await (const rows of pieces.each()) {
     let at = rows.rowStart
     for await (const chunk of duck.stream(keyHashesSql(rows, keys, hash))) {
@@ -179,7 +179,7 @@ async function readPart(
 ): Promise<RepeatedKeys> {
   const keys = keyColumns(figura, file.columns)
   await using pieces = file.pieces(
-    { rowStart: 0, rowEnd: file.shape.rows, columns: keys.map((key) => key.fileColumn) },
+    { rowStart: 0, rowEnd: file.shape.rows, columns: keys.flatMap((key) => key.sources) },
     signal,
   )
   let begun = false
@@ -199,12 +199,16 @@ async function readPart(
 }
 
 /** The columns of the file that make up the key. */
-function keyColumns(figura: Figura, columns: FittedColumn[]): (KeyColumn & { fileColumn: string })[] {
+function keyColumns(
+  figura: Figura,
+  columns: FittedColumn[],
+): (KeyColumn & { fileColumn: string; sources: string[] })[] {
   return columns
     .filter(({ column }) => figura.key.includes(column.name))
-    .map(({ column, fileColumn, expression }) => ({
+    .map(({ column, sources, expression }) => ({
       name: column.name,
-      fileColumn,
+      fileColumn: sources[0] ?? '',
+      sources,
       expression,
       type: column.type,
     }))

@@ -1,15 +1,15 @@
 import type { Format } from '../job.ts'
 import type { Held } from '../source/ranged.ts'
 import type { SourceFile } from '../source/source.ts'
-import type { FittedColumn } from './fit.ts'
 import type { Stream } from './formats/stream.ts'
+import type { Reading } from './rules.ts'
 import type { FileShape, Places } from './shape.ts'
 
 /**
  * What a thread knows of a file after it has opened it: enough to fetch any chunk of it without another look at the
  * footer. The source goes on to ask for the very file that was opened, by its ETag or its length.
  */
-export type Opened = { source: SourceFile; format: Format; shape: FileShape; columns: FittedColumn[] } & (
+export type Opened = { source: SourceFile; format: Format; shape: FileShape; reading: Reading } & (
   { footer: Held; places: Places } | { stream: Stream }
 )
 

@@ -1,9 +1,9 @@
 import type { Bounds } from '../config.ts'
 import type { Chunk } from '../db/claims.ts'
 import { BulkError } from '../errors.ts'
-import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import type { Figura, Mode } from '../figura/types.ts'
+import { checksKeys } from './duplicates.ts'
 import type { OpenFile } from './file.ts'
-import { fitColumns, type FileColumn, type FittedColumn } from './fit.ts'
 import { type FileShape, UNKNOWN_ROWS } from './shape.ts'
 
 /** What of a file decides how it is loaded. */
@@ -31,21 +31,13 @@ export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }
       byteStart: null,
       byteEnd: null,
     })
-  if (first && !other && areKeysChecked(first, figura, mode)) check('keys')
+  const load = { figura, mode, parquet: first?.format === 'parquet', files: files.length }
+  if (checksKeys(load)) check('keys')
   if (sha256 && !other) check('digest')
   for (const { no, shape } of files)
     for (const range of cutRows(shape, bounds))
       chunks.push({ kind: 'rows', file: no, ...range, byteStart: null, byteEnd: null })
   return chunks.map((chunk, no) => ({ no, ...chunk }))
-}
-
-/**
- * Whether DuckDB looks at the keys before the rows are merged. Otherwise PostgreSQL tells rows with one key apart, or
- * they may be there as often as they like.
- */
-function areKeysChecked({ format }: PlannedFile, figura: Figura, mode: Mode): boolean {
-  const { duplicates } = loadOf(figura)
-  return format === 'parquet' && duplicates === 'refuse' && figura.key.length > 0 && mode !== 'append'
 }
 
 function refuseRows(files: PlannedFile[], { limits }: Figura, { fileRows }: Bounds): void {
@@ -93,22 +85,6 @@ function refuseOtherColumns(files: PlannedFile[], figura: Figura): void {
       { differences },
     )
   }
-}
-
-/** The columns as they are read, or all the differences at once. */
-export function fitOrRefuse(figura: Figura, file: FileColumn[]): FittedColumn[] {
-  const { columns, differences } = fitColumns(figura, file)
-  if (differences.length === 0) return columns
-  const names = differences.map((difference) => difference.column).join(', ')
-  throw new BulkError(
-    'schema_differs',
-    {
-      subject: `The file for ${figura.name}`,
-      found: `${differences.length} column(s) that do not fit (${names})`,
-      expected: 'the columns of the figura',
-    },
-    { differences },
-  )
 }
 
 /**

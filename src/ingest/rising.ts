@@ -17,7 +17,7 @@ export async function keysRise({ duckdb: duck, file, figura, signal }: KeyFile):
   if (!key || other || width === undefined) return false
   let last: Key | undefined
   const { rows } = file.shape
-  await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns: [key.fileColumn] }, signal)
+  await using pieces = file.pieces({ rowStart: 0, rowEnd: rows, columns: key.sources }, signal)
   for await (const rows of pieces.each()) {
     for await (const chunk of duck.stream(readRowsSql(rows, [key.expression]))) {
       signal.throwIfAborted()

@@ -44,7 +44,8 @@ export function readRowsSql(rows: LocalRows, expressions: string[]): string {
   return `select ${expressions.join(', ')} ${fromRows(rows)}`
 }
 
-function fromRows({ relation, rowStart, rowEnd }: LocalRows): string {
+/** The rows alone. */
+export function fromRows({ relation, rowStart, rowEnd }: LocalRows): string {
   return `from ${relation} where file_row_number between ${rowStart} and ${rowEnd - 1}`
 }
 
@@ -156,14 +157,4 @@ export function wholeNumberStatsSql(path: string, column: string): string {
 
 function comparable(key: KeyColumn): string {
   return key.type.kind === 'char' ? `rtrim(${key.expression}, ' ')` : key.expression
-}
-
-/** For each refusal: how many values of the rows it holds for, and the first row of them. */
-export function refusedValuesSql(rows: LocalRows, refusals: string[]): string {
-  const counts = refusals.map(
-    (refusal, at) =>
-      `count(*) filter (where ${refusal})::bigint as count${at}, ` +
-      `min(file_row_number) filter (where ${refusal})::bigint as first${at}`,
-  )
-  return `select ${counts.join(', ')} ${fromRows(rows)}`
 }

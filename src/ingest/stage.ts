@@ -1,8 +1,8 @@
-import type { DataChunk } from '@duckdb/node-bindings'
 import { commitWithoutWaiting } from '../db/locks.ts'
 import type { Chunk, ClaimedJob } from '../db/claims.ts'
-import type { Duckdb } from '../db/duckdb.ts'
-import { markDone, type Marked } from '../db/marks.ts'
+import { type Mark, markDone, type Marked } from '../db/marks.ts'
+import type { Transaction } from '../db/postgres.ts'
+import { insertRejects } from '../db/rejects.ts'
 import { BulkError } from '../errors.ts'
 import { checkDigest, checkKeys } from './check.ts'
 import type { Context } from './context.ts'
@@ -12,10 +12,13 @@ import { explainRefusal } from './explain.ts'
 import { asCorrupt, fileError, type OpenFile, type Pieces } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
+import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
-import { readRows } from './read.ts'
+import { rejectLimit, tooManyRejected } from './rejects.ts'
+import { sourcesOf } from './rules.ts'
 import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
+import { takeRows } from './take.ts'
 
 /**
  * Does chunks of a job's stage: the checks first, then the rows. The COPY and the marks are one transaction, so
@@ -28,7 +31,7 @@ export async function stageChunks(
   context: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
 ): Promise<Extract<Marked, { kind: 'marked' }>> {
-  const columns = file.columns.map((column) => column.fileColumn)
+  const columns = sourcesOf(file.columns)
   // the first piece is on its way while the checks run, and there before a transaction is held open for it
   await using pieces = file.pieces({ ...rowsOf(chunks), columns }, signal)
   for (const chunk of chunks)
@@ -37,19 +40,19 @@ export async function stageChunks(
   // awaited here: the pieces are given up when this function returns
   return await context.sql.begin(async (tx) => {
     await commitWithoutWaiting(tx)
-    const marks: { no: number; kind: Chunk['kind']; rows: number }[] = []
+    const marks: Mark[] = []
     for (const chunk of chunks) {
-      const rows =
+      const table = stageName(job.id, stage)
+      const copied =
         chunk.kind === 'rows'
-          ? await copyRows(tx, { table: stageName(job.id, stage), chunk, file, pieces }, context, {
-              report,
-              signal,
-            })
-          : 0
-      marks.push({ no: chunk.no, kind: chunk.kind, rows })
+          ? await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
+          : { read: 0, staged: 0, rejected: 0 }
+      marks.push({ no: chunk.no, kind: chunk.kind, rows: copied.staged, ...copied })
     }
     const marked = await markDone(tx, { job: job.id, stage, chunks: marks }, { release: 1 })
     if (marked.kind === 'lost') throw new JobLost('the chunk was done already, or its stage was given up')
+    if (marked.rejected > rejectLimit(job.definition, job.rows))
+      throw tooManyRejected(job.definition, { rows: job.rows, rejected: marked.rejected, rejects: [] })
     return marked
   })
 }
@@ -78,60 +81,62 @@ export async function runCheck(
   report.info('stage', 'every key is there once', { ms: since(started), rows: file.shape.rows })
 }
 
-/** Copies the rows of a chunk into a stage, given by its quoted name. Gives their number. */
+/**
+ * Copies the rows of a chunk into a table, given by its quoted name. Those that break a rule are left out, and kept as
+ * rejects in the same transaction.
+ * @throws BulkError when the data is at fault: `too_many_rejected` when more are left out than the figura allows
+ */
 export async function copyRows(
-  tx: Parameters<typeof copyInto>[0],
+  tx: Transaction,
   {
+    job,
     table,
     chunk,
     file,
     pieces,
     onRows,
-  }: { table: string; chunk: Chunk; file: OpenFile; pieces: Pieces; onRows?: (done: number) => void },
-  { duckdb, config }: Context,
+  }: {
+    job: ClaimedJob
+    table: string
+    chunk: Chunk
+    file: OpenFile
+    pieces: Pieces
+    onRows?: (done: number) => void
+  },
+  { sql, duckdb, config }: Context,
   { report, signal }: { report: JobLog; signal: AbortSignal },
-): Promise<number> {
-  const { columns } = file
+): Promise<Copied> {
+  const { columns, reading } = file
   const { rowStart, rowEnd } = chunk
   const started = performance.now()
-  const encoder = createEncoder(
-    columns.map(({ column }) => ({ type: column.type, required: column.required })),
-  )
+  const types = columns.map(({ column }) => ({ type: column.type, required: column.required }))
+  const encoder = createEncoder(types)
   const copy = copySql(
     table,
     columns.map(({ column }) => column),
   )
+  const taken = takeRows(duckdb, pieces, {
+    reading,
+    figura: job.definition,
+    rows: file.shape.rows === UNKNOWN_ROWS ? null : file.shape.rows,
+    onRows,
+  })
+  const place = { job: job.id, stage: job.stage ?? job.attempts, file: chunk.file, chunk: chunk.no }
   try {
-    const frames = bounded(
-      encoder.frames(readPieces(duckdb, pieces, { columns, onRows })),
-      chunk,
-      config.bounds.chunkExpandedBytes,
-    )
+    const frames = bounded(encoder.frames(taken.chunks()), chunk, config.bounds.chunkExpandedBytes)
     const bytes = await copyInto(tx, copy, frames, signal)
     refuseNulls(encoder, columns, chunk)
-    if (rowEnd !== UNKNOWN_ROWS && encoder.rows !== rowEnd - rowStart) throw wrongCount(encoder.rows, chunk)
-    const ms = since(started)
-    report.info('stage', `chunk ${chunk.no} is staged`, {
-      ms,
-      rows: encoder.rows,
-      bytes,
-      firstRow: rowStart + 1,
-    })
-    return encoder.rows
+    const { read, rejected, rejects } = taken.found()
+    if (rowEnd !== UNKNOWN_ROWS && read !== rowEnd - rowStart) throw wrongCount(read, chunk)
+    await insertRejects(tx, place, rejects)
+    const facts = { ms: since(started), rows: encoder.rows, bytes, firstRow: rowStart + 1 }
+    report.info('stage', `chunk ${chunk.no} is staged`, { ...facts, ...(rejected ? { rejected } : {}) })
+    return { read, staged: encoder.rows, rejected }
   } catch (error) {
+    // what was left out is told with the error too; the transaction of the rows takes nothing along
+    await insertRejects(sql, place, taken.found().rejects).catch(() => {})
     const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
     throw fileError(file.source, explained)
-  }
-}
-
-async function* readPieces(
-  duckdb: Duckdb,
-  pieces: Pieces,
-  { columns, onRows }: { columns: FittedColumn[]; onRows?: (done: number) => void },
-): AsyncGenerator<DataChunk, void, void> {
-  for await (const rows of pieces.each()) {
-    yield* readRows(duckdb, rows, columns)
-    onRows?.(rows.rowEnd)
   }
 }
 

@@ -86,9 +86,9 @@ test('columns are matched by name: exactly, else by the one name that differs by
     { name: 'NOME', type: 'VARCHAR' },
   ]
   const { columns } = fitColumns(smallFigura(), file)
-  expect(columns.map((column) => column.fileColumn)).toEqual(['ID'])
+  expect(columns.map((column) => column.sources[0])).toEqual(['ID'])
   const exact = fitColumns(smallFigura(), [...file, { name: 'nome', type: 'VARCHAR' }])
-  expect(exact.columns.map((column) => column.fileColumn)).toEqual(['ID', 'nome'])
+  expect(exact.columns.map((column) => column.sources[0])).toEqual(['ID', 'nome'])
 })
 
 test('a column that the file has twice, in other case or the same, is never guessed', () => {
@@ -99,11 +99,11 @@ test('a column that the file has twice, in other case or the same, is never gues
   const twice = [id, { name: 'nome', type: 'VARCHAR', written: 'nome' }, lower]
   for (const file of [[id, upper, lower], twice]) {
     const { columns, differences } = fitColumns(smallFigura(), file)
-    expect(columns.map((column) => column.fileColumn)).toEqual(['id'])
+    expect(columns.map((column) => column.sources[0])).toEqual(['id'])
     expect(differences).toMatchObject([{ column: 'nome', expected: 'one' }])
   }
   const first = [id, { name: 'nome', type: 'VARCHAR' }, { name: 'NOME_1', type: 'VARCHAR', written: 'NOME' }]
-  expect(fitColumns(smallFigura(), first).columns.map((column) => column.fileColumn)).toEqual(['id', 'nome'])
+  expect(fitColumns(smallFigura(), first).columns.map((column) => column.sources[0])).toEqual(['id', 'nome'])
 })
 
 test('a column by the name under which the reader counts rows is a difference, wanted or not', () => {

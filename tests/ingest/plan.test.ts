@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { BulkError } from '../../src/errors.ts'
-import { cutRows, fitOrRefuse, planFiles, type PlannedFile, type PlanOptions } from '../../src/ingest/plan.ts'
+import { cutRows, planFiles, type PlannedFile, type PlanOptions } from '../../src/ingest/plan.ts'
 import { loadOf } from '../../src/figura/types.ts'
 import { type FileShape, UNKNOWN_ROWS } from '../../src/ingest/shape.ts'
 import { type Bounds, readConfig } from '../../src/config.ts'
@@ -135,17 +135,6 @@ test('files of a job must have the same columns', () => {
   )
 })
 
-test('a file that does not fit is refused with every difference', () => {
-  try {
-    fitOrRefuse(smallFigura(), [{ name: 'nome', type: 'DATE' }])
-    throw new Error('it was planned')
-  } catch (error) {
-    if (!(error instanceof BulkError)) throw error
-    expect(error.code).toBe('schema_differs')
-    expect(error.extra.differences).toHaveLength(2)
-  }
-})
-
 function kinds(files: PlannedFile[], options: Partial<PlanOptions> = {}): string[] {
   const given = { figura: smallFigura(), mode: 'merge' as const, sha256: null, bounds }
   return planFiles(files, { ...given, ...options }).map((chunk) => chunk.kind)
@@ -155,7 +144,7 @@ function kinds(files: PlannedFile[], options: Partial<PlanOptions> = {}): string
 function planned(other: Partial<PlannedFile> = {}): PlannedFile {
   const columns = smallFigura().columns.map((column) => ({
     column,
-    fileColumn: column.from,
+    sources: [column.from],
     expression: column.from,
   }))
   return { no: 0, format: 'parquet', shape: shape([5]), columns, ...other }

@@ -1,0 +1,96 @@
+import type { Duckdb } from '../db/duckdb.ts'
+import type { Fault, Reject } from '../db/rejects.ts'
+import { BulkError } from '../errors.ts'
+import { type Figura, rejectsOf } from '../figura/types.ts'
+import type { Reading, Rule } from './rules.ts'
+import type { LocalRows } from './sql-duckdb.ts'
+import { brokenRowsSql } from './sql-reading.ts'
+
+type BrokenRow = { no: number; numbers: string; shown: string; record: string }
+
+/** A record of a row that is longer is not kept, in characters. */
+const RECORD_LENGTH = 16 * 1024
+
+/** The rows that break a rule, up to `limit` of them, in the order of the file. */
+export async function readRejects(
+  duck: Duckdb,
+  rows: LocalRows,
+  { reading, limit }: { reading: Reading; limit: number },
+): Promise<Reject[]> {
+  const broken = await duck.query<BrokenRow>(brokenRowsSql(rows, reading, limit))
+  return broken.flatMap(({ no, numbers, shown, record }) => {
+    const values = JSON.parse(shown) as (string | null)[]
+    const [first, ...more] = (JSON.parse(numbers) as (number | null)[])
+      .filter((rule) => rule !== null)
+      .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
+    if (!first) return []
+    return [{ row: no + 1, faults: [first, ...more], record: record.length > RECORD_LENGTH ? null : record }]
+  })
+}
+
+function faultOf({ column, rule, found, expected }: Rule, value: string | null): Fault {
+  const said = found ?? (value === null ? 'a value that is not shown' : JSON.stringify(value))
+  return { column, rule, reason: `found ${said}, expected ${expected}` }
+}
+
+/** How many rows may be left out of a file; `rows`: how many it has, as far as that is known. */
+export function rejectLimit(figura: Pick<Figura, 'rejects'>, rows: number | null): number {
+  const { maxRows, maxPercent } = rejectsOf(figura)
+  const byPercent = maxPercent === null || rows === null ? Infinity : Math.floor((rows * maxPercent) / 100)
+  return Math.min(maxRows ?? Infinity, byPercent)
+}
+
+/**
+ * The error of a file with more rows to be left out than the figura allows. `rejects` are the first of them;
+ * `rejected`, how many there are as far as the file was read.
+ */
+export function tooManyRejected(
+  figura: Figura,
+  { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: Reject[] },
+): BulkError {
+  const [first] = rejects
+  const values = summary(rejects)
+  const example = first ? `, the first in row ${first.row}: ${spoken(first.faults[0])}` : ''
+  const limit = rejectLimit(figura, rows)
+  if (limit > 0) {
+    const found = `${rejected} row(s) that break a rule${example}`
+    const { maxPercent } = rejectsOf(figura)
+    const share = maxPercent === null ? '' : ` (${maxPercent} % of the rows)`
+    return new BulkError(
+      'too_many_rejected',
+      { subject: `The file for ${figura.name}`, found, expected: `at most ${limit}${share}` },
+      { rejected, limit, values },
+    )
+  }
+  const column = first?.faults[0].column
+  return new BulkError(
+    'value_refused',
+    {
+      subject: column ? `Column ${column}` : `The file for ${figura.name}`,
+      found: `${rejected} row(s) that break a rule${example}`,
+      expected: first
+        ? (first.faults[0].reason.split(', expected ').at(-1) ?? 'values that fit')
+        : 'values that fit',
+    },
+    { rejected, values },
+  )
+}
+
+function spoken({ column, rule, reason }: Fault): string {
+  return `${column === null ? rule : `${column} (${rule})`} ${reason}`
+}
+
+/** What the first rows break, by column and rule. */
+function summary(rejects: Reject[]) {
+  const found = new Map<
+    string,
+    { column: string | null; rule: string; count: number; first_row: number; reason: string }
+  >()
+  for (const { row, faults } of rejects)
+    for (const { column, rule, reason } of faults) {
+      const known = found.get(`${column}\n${rule}`)
+      if (known) known.count++
+      else found.set(`${column}\n${rule}`, { column, rule, count: 1, first_row: row, reason })
+    }
+  return [...found.values()]
+}

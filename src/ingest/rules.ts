@@ -1,0 +1,137 @@
+import { typeName } from '../figura/type-names.ts'
+import type { Figura } from '../figura/types.ts'
+import { duckLiteral } from '../quote.ts'
+import { leavesOut } from './duplicates.ts'
+import { type Expressions, isNamed } from './expression.ts'
+import { type FittedColumn, literal } from './fit.ts'
+import { typeRules } from './rules-types.ts'
+import { duckType } from './sql.ts'
+
+/**
+ * Something that a row may break. The predicates and values are SQL over the relation of selectedSql(): the value of
+ * column n is _bulk_c<n>, the text it is read from _bulk_t<n>, what was read of it _bulk_x<n>, and columns that checks
+ * name stand under their own names too.
+ */
+export type Rule = {
+  /** The column of the table; null: the row as a whole. */
+  column: string | null
+  rule: string
+  /** True where a row breaks it; null counts as false. */
+  breaks: string
+  /** What to say of the value, in words; absent: the value itself is shown. */
+  found?: string
+  expected: string
+  /** The value, as text; null where it may not be shown. */
+  shown: string | null
+}
+
+/** How the rows of a file are read: which columns, and which rows are left out. */
+export type Reading = {
+  columns: FittedColumn[]
+  /** Those that are looked at while rows are read; what the others forbid, PostgreSQL refuses. */
+  rules: Rule[]
+  /** Rows that break a rule are left out, up to the limits of the figura; else the first of them ends the job. */
+  lenient: boolean
+  /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
+  named: { name: string; value: string }[]
+  /** Columns of the file that are kept of a row that is left out. */
+  recorded: string[]
+}
+
+/** Decides how the rows of a file are read. */
+export function planReading(figura: Figura, columns: FittedColumn[], expressions: Expressions): Reading {
+  const lenient = leavesOut(figura)
+  const named = columns.map((fitted, at) => ({ fitted, value: `_bulk_c${at}`, at }))
+  const rules = named.flatMap((one) => [
+    ...conversionRule(one),
+    ...(lenient ? nullRule(one) : []),
+    ...valueRules(one),
+    ...(lenient ? typeRules(one.fitted.column, one.value) : []),
+  ])
+  for (const [name, check] of Object.entries(figura.checks ?? {})) rules.push(rowRule(name, check))
+  const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
+  const recorded = [...new Set(columns.flatMap(({ sources }) => sources))].filter((name) => !hidden.has(name))
+  return { columns, rules, lenient, named: namedOf(figura, columns, expressions), recorded }
+}
+
+/** The columns of the file that are needed. */
+export function sourcesOf(columns: FittedColumn[]): string[] {
+  return [...new Set(columns.flatMap(({ sources }) => sources))]
+}
+
+type Named = { fitted: FittedColumn; value: string; at: number }
+
+/** A text that is no value of the column's type. */
+function conversionRule({ fitted: { column, read }, at }: Named): Rule[] {
+  if (!read) return []
+  const breaks = `_bulk_t${at} is not null and _bulk_x${at} is null`
+  const shown = column.sensitive ? null : `_bulk_t${at}`
+  return [{ column: column.name, rule: 'type', breaks, expected: typeName(column.type), shown }]
+}
+
+function nullRule({ fitted: { column }, value }: Named): Rule[] {
+  if (!column.required) return []
+  const found = 'null'
+  return [
+    {
+      column: column.name,
+      rule: 'required',
+      breaks: `${value} is null`,
+      found,
+      expected: 'a value',
+      shown: null,
+    },
+  ]
+}
+
+function valueRules({ fitted: { column }, value }: Named): Rule[] {
+  const { pattern, min, max, maxLength, check, sensitive } = column
+  const rules: Rule[] = []
+  const rule = (name: string, breaks: string, expected: string) =>
+    rules.push({
+      column: column.name,
+      rule: name,
+      breaks,
+      expected,
+      found: sensitive ? 'a value that is not shown' : undefined,
+      shown: sensitive ? null : `cast(${value} as VARCHAR)`,
+    })
+  if (pattern !== undefined)
+    rule('pattern', `not regexp_matches(${value}, ${duckLiteral(pattern)})`, `a text like ${pattern}`)
+  if (column.enum !== undefined) {
+    const list = column.enum.map((one) => literal(column, one)).join(', ')
+    const trimmed = column.type.kind === 'char' ? `rtrim(${value}, ' ')` : value
+    rule('enum', `${trimmed} not in (${list})`, `one of ${column.enum.slice(0, 30).join(', ')}`)
+  }
+  if (min !== undefined) rule('min', `${value} < ${literal(column, min)}`, `at least ${min}`)
+  if (max !== undefined) rule('max', `${value} > ${literal(column, max)}`, `at most ${max}`)
+  if (maxLength !== undefined)
+    rule('max_length', `length(${value}) > ${maxLength}`, `at most ${maxLength} characters`)
+  if (check !== undefined) rule('check', `not (${check})`, check)
+  return rules
+}
+
+function rowRule(name: string, check: string): Rule {
+  return {
+    column: null,
+    rule: name,
+    breaks: `not (${check})`,
+    found: 'a row that breaks it',
+    expected: check,
+    shown: null,
+  }
+}
+
+function namedOf(figura: Figura, columns: FittedColumn[], expressions: Expressions): Reading['named'] {
+  const checks = [
+    ...figura.columns.flatMap(({ check }) => check ?? []),
+    ...Object.values(figura.checks ?? {}),
+  ]
+  const names = checks.flatMap((check) => expressions.get(check)?.columns ?? [])
+  return figura.columns
+    .filter((column) => names.some((name) => isNamed(column, name)))
+    .map(({ name, type }) => {
+      const fitted = columns.find(({ column }) => column.name === name)
+      return { name, value: fitted?.expression ?? `null::${duckType(type)}` }
+    })
+}

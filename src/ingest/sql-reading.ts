@@ -1,0 +1,76 @@
+import { duckLiteral, quote } from '../quote.ts'
+import type { Reading, Rule } from './rules.ts'
+import { fromRows, type LocalRows } from './sql-duckdb.ts'
+
+/** The values of a row, each changed by `as`; then, where rows may be left out, the number of the row in its file. */
+export function valuesSql(
+  rows: LocalRows,
+  reading: Reading,
+  as: (value: string, column: number) => string = (value) => value,
+): string {
+  const { columns, rules } = reading
+  if (rules.length === 0)
+    return `select ${columns.map(({ expression }, at) => as(expression, at)).join(', ')} ${fromRows(rows)}`
+  const values = columns.map((_, at) => as(`_bulk_c${at}`, at))
+  return `select ${[...values, '_bulk_no'].join(', ')} from ${selectedSql(rows, reading)} where not (${broken(rules)})`
+}
+
+/** Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. */
+export function brokenRowsSql(rows: LocalRows, reading: Reading, limit: number): string {
+  const { rules } = reading
+  const numbers = rules.map(({ breaks }, no) => `case when ${breaks} then ${no} end`)
+  const shown = rules.map(
+    ({ breaks, shown: value }) => `case when ${breaks} then left(${value ?? 'null'}, 200) end`,
+  )
+  return `
+    select _bulk_no::double as no, to_json([${numbers.join(', ')}])::varchar as numbers,
+      to_json([${shown.join(', ')}]::varchar[])::varchar as shown, _bulk_record as record
+    from ${selectedSql(rows, reading)} where ${broken(rules)} order by _bulk_no limit ${limit}`
+}
+
+/** For each rule: how many rows break it, and the first of them. */
+export function countBrokenSql(rows: LocalRows, reading: Reading, rules: Rule[]): string {
+  const counts = rules.map(
+    ({ breaks }, no) =>
+      `count(*) filter (where ${breaks})::bigint as count${no}, ` +
+      `min(_bulk_no) filter (where ${breaks})::bigint as first${no}`,
+  )
+  return `select ${counts.join(', ')} from ${selectedSql(rows, reading)}`
+}
+
+/** The number of rows. */
+export function countRowsSql(rows: LocalRows): string {
+  return `select count(*)::bigint as "rows" ${fromRows(rows)}`
+}
+
+/** All that rules speak of, as a relation; what a query does not name of it is not computed. */
+function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): string {
+  const values = columns.flatMap(({ expression, read }, at) => [
+    `${expression} as _bulk_c${at}`,
+    ...(read ? [`${read.text} as _bulk_t${at}`, `${read.value} as _bulk_x${at}`] : []),
+  ])
+  const names = named.map(({ name, value }) => `${value} as ${quote(name)}`)
+  const fields = recorded.map((name) => `${duckLiteral(name)}: ${quote(name)}`)
+  const record = fields.length ? `to_json({${fields.join(', ')}})::varchar` : `'{}'`
+  const all = [...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no']
+  return `(select ${all.join(', ')} ${fromRows(rows)})`
+}
+
+function broken(rules: Rule[]): string {
+  return rules.map(({ breaks }) => `coalesce(${breaks}, false)`).join(' or ')
+}
+
+/** How DuckDB parses an expression, as JSON; nothing is carried out. */
+export function expressionTreeSql(expression: string): string {
+  return `select json_serialize_sql(${duckLiteral(`select (${expression})`)}) as tree`
+}
+
+/**
+ * The type of an expression over such columns, in the second row. Beside a plain column there can stand no sum, and no
+ * count: over rows an expression of a figura says nothing.
+ */
+export function expressionTypeSql(expression: string, columns: { name: string; type: string }[]): string {
+  const nulls = columns.map(({ name, type }) => `null::${type} as ${quote(name)}`)
+  const relation = `(select ${[...nulls, '0 as _bulk_no'].join(', ')})`
+  return `select column_type as type from (describe select _bulk_no, (${expression}) from ${relation})`
+}

@@ -1,0 +1,69 @@
+import duckdb, { type DataChunk } from '@duckdb/node-bindings'
+import type { Duckdb } from '../db/duckdb.ts'
+import type { Reject } from '../db/rejects.ts'
+import type { Figura } from '../figura/types.ts'
+import type { Pieces } from './file.ts'
+import { readRows } from './read.ts'
+import { readRejects, rejectLimit, tooManyRejected } from './rejects.ts'
+import type { Reading } from './rules.ts'
+import { UNKNOWN_ROWS } from './shape.ts'
+import type { LocalRows } from './sql-duckdb.ts'
+import { countRowsSql } from './sql-reading.ts'
+
+/** Rows as they are taken from a file, and what was left out of them so far. */
+export type Taken = {
+  /** The rows that break no rule. */
+  chunks(): AsyncGenerator<DataChunk, void, void>
+  found(): { read: number; rejected: number; rejects: Reject[] }
+}
+
+/** Rows that are left out and kept of one chunk: their number goes on being counted, but they are not. */
+const KEPT_ROWS = 10_000
+
+/**
+ * Takes the rows of pieces, without those that break a rule. A piece of which rows are missing is looked at once more,
+ * for those rows alone: as long as nothing is wrong that costs nothing.
+ * @throws BulkError, on the way, when more are left out than the figura allows
+ */
+export function takeRows(
+  duck: Duckdb,
+  pieces: Pieces,
+  {
+    reading,
+    figura,
+    rows,
+    onRows,
+  }: { reading: Reading; figura: Figura; rows: number | null; onRows?: (done: number) => void },
+): Taken {
+  const rejects: Reject[] = []
+  let read = 0
+  let rejected = 0
+
+  async function* chunks(): AsyncGenerator<DataChunk, void, void> {
+    for await (const piece of pieces.each()) {
+      let passed = 0
+      for await (const chunk of readRows(duck, piece, reading)) {
+        passed += duckdb.data_chunk_get_size(chunk)
+        yield chunk
+      }
+      const count = reading.rules.length === 0 ? passed : await countRows(duck, piece)
+      read += count
+      if (count > passed) await leaveOut(piece, count - passed)
+      onRows?.(read)
+    }
+  }
+  async function leaveOut(piece: LocalRows, missing: number): Promise<void> {
+    rejected += missing
+    const limit = Math.min(missing, KEPT_ROWS - rejects.length)
+    if (limit > 0) rejects.push(...(await readRejects(duck, piece, { reading, limit })))
+    if (rejected > rejectLimit(figura, rows)) throw tooManyRejected(figura, { rows, rejected, rejects })
+  }
+  return { chunks, found: () => ({ read, rejected, rejects }) }
+}
+
+/** How many rows of a file of text a piece has, only reading it tells. */
+async function countRows(duck: Duckdb, piece: LocalRows): Promise<number> {
+  if (piece.rowEnd !== UNKNOWN_ROWS) return piece.rowEnd - piece.rowStart
+  const [row] = await duck.query<{ rows: bigint }>(countRowsSql(piece))
+  return Number(row?.rows ?? 0)
+}
