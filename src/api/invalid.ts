@@ -46,7 +46,8 @@ function wrongField(error: ValidationError, field: string, path: string, value: 
   const known: Record<string, TSchema> = schema.properties ?? {}
   const found = described(value, error.type === 'query')
   if (path === '') return { field, found, expected: schema['x-expected'] ?? 'an object' }
-  const name = path.slice(1)
+  // of a list the field is told, and which of its parts is wrong
+  const [name = ''] = path.slice(1).split('/')
   const own = Object.hasOwn(known, name) ? known[name] : undefined
   if (own) return { field, found, expected: own['x-expected'] ?? own.description ?? 'another value' }
   const meant = nearest(name.toLowerCase(), Object.keys(known))

@@ -1,5 +1,5 @@
-import type { Figura } from '../figura/types.ts'
-import type { Phase, Status } from '../job.ts'
+import type { Figura, Mode } from '../figura/types.ts'
+import type { DryRun, Format, Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
@@ -12,8 +12,15 @@ export type Job = {
   contract: string
   status: Status
   phase: Phase | null
+  /** The address; of several files the first, or the pattern that they were found by. */
   url: string
+  /** The addresses of several files; null: the one above. */
+  urls: string[] | null
   sha256: string | null
+  /** What was asked for with the file; null: what the figura says. */
+  mode: Mode | null
+  dryRun: DryRun | null
+  format: Format | null
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null
@@ -33,10 +40,19 @@ export type Job = {
   rowsDone: number
   checksTotal: number
   checksDone: number
+  /** Rows that were left out so far. */
+  rowsRejected: number
   read: number | null
+  rejected: number | null
+  duplicates: number | null
+  staged: number | null
   inserted: number | null
   updated: number | null
   unchanged: number | null
+  stale: number | null
+  deleted: number | null
+  removed: number | null
+  impact: Record<string, unknown> | null
   planMs: number | null
   stageMs: number | null
   mergeMs: number | null
@@ -52,14 +68,18 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
   `
 }
 
+/** A job as it is accepted. What is absent was not said. */
+export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>>
+
 /** Accepts a job. Once this has returned, the job cannot be lost. */
-export async function insertJob(
-  sql: Sql,
-  job: { id: string; figura: string; contract: string; url: string; sha256: string | null },
-): Promise<void> {
+export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
+  const { urls = null, etag = null, mode = null, dryRun = null } = job
   await sql`
-    insert into bulk.job (id, figura, contract, url, sha256)
-    values (${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${job.sha256})
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run)
+    values (
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun}
+    )
   `
 }
 
