@@ -5,6 +5,7 @@ import { readJson } from './body.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
 import { findJobs, requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
+import { requireObject } from './invalid.ts'
 import { says } from './operation.ts'
 import { readDetails } from './rejects-view.ts'
 import { FiguraParams, JobParams } from './schema-parts.ts'
@@ -39,7 +40,9 @@ export function createBulk(dependencies: BulkDependencies) {
       },
       {
         params: FiguraParams,
-        parse: [({ request }) => readJson(request, bodyBytes)],
+        parse: [
+          async ({ request }) => requireObject(await readJson(request, bodyBytes), Submission['x-expected']),
+        ],
         body: Submission,
         response: { 202: Accepted },
         detail: SUBMIT,

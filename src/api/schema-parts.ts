@@ -72,7 +72,10 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(
   words: Words,
   options: Record<string, unknown>,
 ) {
-  return t.UnionEnum(words, { ...options, default: undefined })
+  const schema = t.UnionEnum(words, options)
+  // not undefined either: any preset makes Elysia copy the body, and a field `__proto__` is lost on the way
+  delete schema.default
+  return schema
 }
 
 /** A number of things, or null while it is not known. */

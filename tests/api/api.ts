@@ -124,7 +124,7 @@ async function ask(app: Api['app'], path: string, init: RequestInit = {}): Promi
   const response = await app.handle(new Request(`http://localhost${path}`, init))
   const text = await response.text()
   const type = response.headers.get('content-type') ?? ''
-  const body = /json/.test(type) && text !== '' ? JSON.parse(text) : {}
+  const body = /[/+]json/.test(type) && text !== '' ? JSON.parse(text) : {}
   const answer = { status: response.status, headers: response.headers, text, body }
   const document = await app.handle(new Request('http://localhost/docs/json'))
   checkAnswer(JSON.parse(await document.text()), { method: init.method ?? 'GET', path }, answer)
