@@ -33,7 +33,7 @@ export function described(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return value.length ? 'a list' : 'an empty list'
   if (typeof value === 'object') return Object.keys(value).length ? 'a mapping' : 'an empty mapping'
-  return quoted(String(value))
+  return typeof value === 'string' ? quoted(value) : String(value)
 }
 
 /** A text in quotes, on one line, and not much longer than it helps. */

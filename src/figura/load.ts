@@ -46,10 +46,9 @@ export function parseFigura(name: string, text: string): { figura: Figura } | { 
   })
   const yaml = readYaml(text)
   if ('faults' in yaml) return told([...nameFaults(name), ...yaml.faults])
-  const { table, key, columns, sources, faults } = readMeaning(yaml)
+  const { figura, faults } = readMeaning(yaml)
   const wrong = [...nameFaults(name), ...structureFaults(yaml), ...faults]
-  if (wrong.length) return told(wrong)
-  return { figura: { name, description: descriptionOf(yaml.value), table, key, columns, sources } }
+  return wrong.length ? told(wrong) : { figura: { name, ...figura } }
 }
 
 /** What a figura says, as a name for it: equal for files that differ only in layout and comments. */
@@ -152,10 +151,6 @@ function nameFaults(name: string): Fault[] {
   return [
     { ...place, found, expected: `a name that is not an address of the API (${RESERVED_NAMES.join(', ')})` },
   ]
-}
-
-function descriptionOf(value: unknown): string {
-  return typeof value === 'object' && value && 'description' in value ? String(value.description) : ''
 }
 
 /** For JSON.stringify: objects with their keys in one order. */

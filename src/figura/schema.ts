@@ -1,10 +1,11 @@
-import { type ObjectOptions, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { PLAIN_KINDS } from './types.ts'
+import { type Static, Type } from '@sinclair/typebox'
+import { columnFile } from './schema-column.ts'
+import { closed, expression, mapping, name } from './schema-kinds.ts'
+import { loadFile } from './schema-load.ts'
 
 /**
  * What may stand in `figuras/<name>.yaml`, written once: it checks the files, describes them in the API's
- * documentation, and (as figuras/figura.schema.json) helps in editors. Every file has these parts in this
- * order.
+ * documentation, and (as figuras/figura.schema.json) helps in editors. Every file has its parts in this order.
  */
 export const FiguraFile = closed(
   {
@@ -21,34 +22,38 @@ export const FiguraFile = closed(
       examples: ['cadastro.fornecedores'],
       minLength: 1,
     }),
-    key: Type.Array(Type.String({ minLength: 1 }), {
-      description:
-        'The columns that together name one row. A row of the file replaces the row of the table with the ' +
-        'same key. No part of a key may be null, jsonb or an array.',
-      examples: [['id'], ['filial', 'codigo']],
-      minItems: 1,
-      uniqueItems: true,
-    }),
+    key: Type.Optional(
+      Type.Array(name(), {
+        description:
+          'The columns that together name one row. A row of the file replaces the row of the table with the ' +
+          'same key. No part of a key may be null, jsonb or an array. Only figuras that do nothing but ' +
+          'append may go without.',
+        examples: [['id'], ['filial', 'codigo']],
+        uniqueItems: true,
+      }),
+    ),
     columns: mapping(columnFile(), {
       description: 'The columns of the table that files fill, under their names in the table.',
       examples: [{ id: { type: 'bigint' }, uf: { type: 'char(2)', from: 'estado' } }],
       minProperties: 1,
       maxProperties: 1600, // the most that a PostgreSQL table can have
     }),
-    load: Type.Optional(
-      closed(
-        {
-          mode: Type.Optional(
-            Type.Literal('merge', {
-              description: 'merge: new keys are inserted, changed rows updated, equal rows left alone.',
-              default: 'merge',
-            }),
-          ),
-        },
-        { description: 'How rows come into the table.' },
-      ),
+    checks: Type.Optional(
+      mapping(expression({}), {
+        description:
+          'Boolean DuckDB expressions over the columns of this figura, by a name that errors show. A row for ' +
+          'which one is false is refused; null refuses nothing.',
+        examples: [{ vigencia: 'inicio <= fim' }],
+        minProperties: 1,
+        maxProperties: 100,
+      }),
     ),
-    sources: Type.Array(Type.String({ minLength: 1 }), {
+    extra: Type.Optional(extraFile()),
+    load: Type.Optional(loadFile()),
+    rejects: Type.Optional(rejectsFile()),
+    limits: Type.Optional(limitsFile()),
+    csv: Type.Optional(csvFile()),
+    sources: Type.Array(name(), {
       description:
         'Where files may come from: prefixes of URLs. Nothing else is fetched. A prefix ends at a "/" or at ' +
         'the end of a segment: s3://bucket/exports admits s3://bucket/exports/a.parquet, and not ' +
@@ -73,45 +78,72 @@ export function figuraJsonSchema(): Record<string, unknown> {
   return { $schema: 'http://json-schema.org/draft-07/schema#', ...JSON.parse(JSON.stringify(FiguraFile)) }
 }
 
-function columnFile() {
-  return closed(
-    {
-      type: Type.String({
-        description:
-          "The column's type, under PostgreSQL's name. An array of text or numbers is written as text[].",
-        examples: ['bigint', 'numeric(15,2)', 'varchar(200)', 'timestamptz', 'text[]'],
-        // for editors, which offer the names; parseType() gives the verdict, with a better sentence
-        anyOf: [
-          { enum: [...PLAIN_KINDS] },
-          { pattern: '^(numeric|varchar|char)\\s*\\(' },
-          { pattern: '\\[\\]$' },
-        ],
-      }),
-      required: Type.Optional(
-        Type.Boolean({
-          description:
-            'No row may have a null here, and every file must have the column. Key columns always are.',
-          default: false,
-        }),
-      ),
-      from: Type.Optional(
-        Type.String({
-          description: 'The name of the column in the file, where it is not the name in the table.',
-          examples: ['estado'],
-          minLength: 1,
-        }),
-      ),
-    },
-    { description: 'One column.' },
+function extraFile() {
+  const keep = name({
+    description:
+      'The jsonb column of the table that takes them; the service adds it, columns does not list it.',
+    examples: ['outros'],
+  })
+  return Type.Union(
+    [
+      Type.Literal('ignore'),
+      Type.Literal('refuse'),
+      closed({ keep }, { description: 'They are gathered in one column.', examples: [{ keep: 'outros' }] }),
+    ],
+    { description: 'What happens to columns that only the file has.', default: 'ignore' },
   )
 }
 
-/** A mapping that has these keys and no others. */
-function closed<P extends TProperties>(properties: P, options: ObjectOptions) {
-  return Type.Object(properties, { ...options, additionalProperties: false })
+function rejectsFile() {
+  return closed(
+    {
+      max_rows: Type.Optional(Type.Integer({ description: 'So many rows.', minimum: 0, examples: [100] })),
+      max_percent: Type.Optional(
+        Type.Number({ description: 'This share of the rows.', minimum: 0, maximum: 100, examples: [1] }),
+      ),
+    },
+    {
+      description:
+        'How many rows that break a rule may be left out, where the rest is loaded. Both bounds hold; the one ' +
+        'that is not given is none. Without this part no row may.',
+      examples: [{ max_rows: 100, max_percent: 1 }],
+    },
+  )
 }
 
-/** A mapping from any names to one kind of value. */
-function mapping<S extends TSchema>(value: S, options: ObjectOptions) {
-  return Type.Unsafe<Record<string, Static<S>>>(Type.Object({}, { ...options, additionalProperties: value }))
+function limitsFile() {
+  return closed(
+    {
+      max_bytes: Type.Optional(
+        Type.Integer({ description: 'Of all files of a load.', minimum: 1, examples: [500_000_000] }),
+      ),
+      max_rows: Type.Optional(
+        Type.Integer({ description: 'Of all files of a load.', minimum: 1, examples: [1_000_000] }),
+      ),
+    },
+    { description: 'Larger loads are refused.', examples: [{ max_rows: 1_000_000 }] },
+  )
+}
+
+function csvFile() {
+  return closed(
+    {
+      delimiter: Type.Optional(
+        Type.String({ description: 'Between two values: one character.', default: ',' }),
+      ),
+      quote: Type.Optional(
+        Type.String({ description: 'Around a value: one character, or none.', default: '"' }),
+      ),
+      null: Type.Optional(
+        Type.String({ description: 'The text that stands for null.', default: '', maxLength: 100 }),
+      ),
+      decimal: Type.Optional(
+        Type.Union([Type.Literal('.'), Type.Literal(',')], {
+          description: 'What stands before the decimals of a number.',
+          default: '.',
+        }),
+      ),
+    },
+    { description: 'How CSV files are written.', examples: [{ delimiter: ';', decimal: ',' }] },
+  )
 }

@@ -22,6 +22,8 @@ export type YamlText = {
    * The keys of the mapping at a path in the order of the text; an object of JavaScript has "2" before "a".
    */
   names(path: readonly string[]): string[]
+  /** How the text writes the plain value at a path: of a number, digits that JavaScript's would lack. */
+  source(path: readonly string[]): string | undefined
 }
 
 /**
@@ -61,6 +63,7 @@ export function readYaml(text: string): YamlText | { faults: Fault[] } {
       value,
       place: (path) => placeOf(find(document, path).offset),
       names: (path) => namesOf(find(document, path).node),
+      source: (path) => sourceOf(find(document, path).node),
     }
   } catch (error) {
     // aliases that multiply beyond MAX_ALIASES
@@ -165,4 +168,8 @@ function find(document: Document, path: readonly string[]): { node: unknown; off
 
 function namesOf(node: unknown): string[] {
   return isMap(node) ? node.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []
+}
+
+function sourceOf(node: unknown): string | undefined {
+  return isScalar(node) ? node.source : undefined
 }

@@ -126,7 +126,6 @@ describe('an error names the file, the line, what was found and what was expecte
     ['table of three parts', 'cadastro.lojas', 'a.b.c', 2, 'found "a.b.c", expected schema.table or table'],
     ['table of the service', 'cadastro.lojas', 'bulk.job', 2, 'found the schema "bulk"'],
     ['table of PostgreSQL', 'cadastro.lojas', 'pg_catalog.pg_class', 2, 'found the schema "pg_catalog"'],
-    ['unknown mode', 'sources:', 'load: { mode: append }\nsources:', 10, 'found "append", expected "merge"'],
     [
       'source with a query',
       's3://exportacoes/lojas/',
