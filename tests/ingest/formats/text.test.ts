@@ -97,6 +97,28 @@ describe('an NDJSON file is loaded', () => {
     expect(rows).toEqual([{ id: 1, nome: 'a"b\\\né,\'{[', j: '{"a":[1,{"b":"}"}],"c":"\\\\"}' }])
   })
 
+  test('with numbers of any number of digits, and JSON as it stands there', async () => {
+    const line = `{"id":1,"n":12345678901234567890.12,"t":1.10,"j":"a","k":[1.10,{"b":null}],"l":["\\u00e9","b,c","x"]}`
+    const { rows } = await load(line, {
+      id: 'bigint',
+      n: 'numeric(30,2)',
+      t: 'text',
+      j: 'jsonb',
+      k: 'jsonb',
+      l: 'text[]',
+    })
+    expect(rows).toEqual([
+      {
+        id: 1,
+        n: '12345678901234567890.12',
+        t: '1.10',
+        j: 'a',
+        k: [1.1, { b: null }],
+        l: ['é', 'b,c', 'x'],
+      },
+    ])
+  })
+
   test('beyond the bytes by which its keys are known', async () => {
     const line = (id: number) => `{"id":${id},"nome":"${'x'.repeat(1000)}"}\n`
     const content = Array.from({ length: 20_000 }, (_, id) => line(id)).join('')
