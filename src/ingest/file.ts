@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ClaimedJob } from '../db/claims.ts'
+import type { Chunk, ClaimedJob } from '../db/claims.ts'
 import type { Bounds } from '../config.ts'
 import { readFile } from '../db/files.ts'
 import { BulkError } from '../errors.ts'
@@ -14,7 +14,7 @@ import type { Context } from './context.ts'
 import type { FittedColumn } from './fit.ts'
 import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
-import { openStream } from './formats/stream.ts'
+import { openStream, type Part } from './formats/stream.ts'
 import { streamPieces } from './formats/streamed.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
@@ -55,6 +55,8 @@ export type Opening = {
   planned: boolean
   /** Its number among the files of the job. */
   no: number
+  /** The chunk of rows that it is opened for, if it is one. */
+  chunk?: Chunk
 }
 
 /** A file of a job: its address, and what it was when it was planned. */
@@ -74,7 +76,7 @@ export function filesOf(job: Pick<ClaimedJob, 'url' | 'urls' | 'etag' | 'bytes'>
  */
 export async function openFile(
   job: ClaimedJob,
-  { name, stage, planned, no }: Opening,
+  { name, stage, planned, no, chunk }: Opening,
   context: Context,
   signal: AbortSignal,
 ): Promise<OpenFile> {
@@ -93,6 +95,7 @@ export async function openFile(
       local,
       pieceBytes: bounds.pieceBytes,
       maxRows: maxRowsOf(job.definition, bounds),
+      part: chunk && partOf(chunk),
     })
   const known = planned ? context.opened.find({ job: job.id, stage, file: no, etag: file.etag }) : undefined
   if (known) {
@@ -109,7 +112,7 @@ export async function openFile(
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)
   const format = await tellFormat(source, signal)
   if (format.format !== 'parquet') {
-    const opened = await openStreamed(job, { source, known: format, no }, context, signal)
+    const opened = await openStreamed(job, { source, known: format, no, planned }, context, signal)
     keep(opened)
     return asOpen(opened)
   }
@@ -133,18 +136,16 @@ export function maxRowsOf({ limits }: Figura, bounds: Bounds): number {
 
 async function openStreamed(
   job: ClaimedJob,
-  { source, known, no }: { source: SourceFile; known: Known; no: number },
+  { source, known, no, planned }: Pick<Opening, 'no' | 'planned'> & { source: SourceFile; known: Known },
   { config, duckdb }: Context,
   signal: AbortSignal,
 ): Promise<Opened> {
   const figura = job.definition
-  const stream = await openStream(
-    source,
-    known,
-    { figura, maxBytes: config.bounds.fileExpandedBytes },
-    signal,
-  )
-  const shape: FileShape = { columns: stream.columns, rowGroups: [], rows: stream.rows ?? UNKNOWN_ROWS }
+  const { fileExpandedBytes: maxBytes, avroSplitBytes } = config.bounds
+  const splitBytes = planned ? null : avroSplitBytes
+  const stream = await openStream(source, known, { figura, maxBytes, splitBytes }, signal)
+  const { columns, rows, parts } = stream
+  const shape: FileShape = { columns, rowGroups: [], rows: rows ?? UNKNOWN_ROWS, parts }
   const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
   return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
 }
@@ -168,9 +169,20 @@ async function readFooter(
   return { source, format: 'parquet', footer, shape, places, reading }
 }
 
-type Placed = { no: number; path: string; local?: LocalFile; pieceBytes: number; maxRows: number }
+type Placed = {
+  no: number
+  path: string
+  local?: LocalFile
+  pieceBytes: number
+  maxRows: number
+  part: Part | undefined
+}
 
-function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Placed): OpenFile {
+function partOf({ rowStart, rowEnd, byteStart, byteEnd }: Chunk): Part | undefined {
+  return byteStart === null || byteEnd === null ? undefined : { rowStart, rowEnd, byteStart, byteEnd }
+}
+
+function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows, part }: Placed): OpenFile {
   const { source, format, shape, reading } = opened
   const { columns } = reading
   let fetched = 0
@@ -181,6 +193,7 @@ function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Pl
       return streamPieces(opened.stream, wanted, {
         path: (at) => `${path}-${set}-${at}.csv`,
         maxRows,
+        part,
         signal,
       })
     const { places, footer } = opened
