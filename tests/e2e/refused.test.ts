@@ -78,9 +78,9 @@ describe('a file that must not be loaded ends in erro with the table untouched',
   test('a file of no known format, one that is not there, and one with another SHA-256', async () => {
     rig.writeFigura('formato', column)
     const { bucket, service } = rig
-    await bucket.put('imagem.parquet', new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]))
-    const image = await service.load('formato', bucket.url('imagem.parquet'))
-    expect(image.error).toMatchObject({ code: 'file_not_known' })
+    await bucket.put('texto.parquet', '<!doctype html><title>404</title>')
+    const text = await service.load('formato', bucket.url('texto.parquet'))
+    expect(text.error).toMatchObject({ code: 'file_not_known' })
     const missing = await service.load('formato', bucket.url('nao-existe.parquet'))
     expect(missing.error).toMatchObject({ code: 'source_missing' })
     const file = await rig.putFile('sha', `select i as id, 'n' as nome from range(5) t(i)`)
