@@ -88,7 +88,10 @@ extra: refuse
 rejects: { max_rows: 100, max_percent: 1 }
 limits: { max_bytes: 500, max_rows: 10 }
 sources:`
-  api.figura('coisas', figuraText('coisas').replace('sources:', more))
+  api.figura(
+    'coisas',
+    figuraText('coisas').replace('sources:', () => more),
+  )
   const { body } = await api.ask('/figuras/coisas')
   const [, , , cnpj, limite] = Object(body.columns)
   const rules = { pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
