@@ -159,8 +159,8 @@ function loadBounds(read: Read) {
      */
     firstLoadRows: read.integer('FIRST_LOAD_ROWS', 5_000_000, 0, 1_000_000_000),
     /**
-     * Rows that are larger on the average, as the footer states it, are left to several connections: a row above 2 kB is
-     * compressed on its way into the table, by the backend. 120,000 texts of 2 kB took 4.27 s on one, 3.64 s on two.
+     * Rows that are larger on the average, as the footer states it, are left to several connections: a row above 2 kB
+     * is compressed on its way into the table, by the backend. 120,000 texts of 2 kB took 4.27 s on one, 3.64 s on two.
      */
     firstLoadRowBytes: 1024,
     /** How long that transaction waits for earlier jobs of the figura, before the rows are staged to wait alone. */

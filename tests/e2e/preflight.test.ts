@@ -14,7 +14,9 @@ beforeAll(async () => {
 })
 afterAll(() => rig[Symbol.asyncDispose]())
 
-const COLUMNS = `  id: { type: bigint }\n  nome: { type: varchar(5), required: true }\n  preco: { type: 'numeric(10,2)' }`
+const COLUMNS = `  id: { type: bigint }
+  nome: { type: varchar(5), required: true }
+  preco: { type: 'numeric(10,2)' }`
 const GOOD = `select i as id, 'n' as nome from range(10) t(i)`
 
 describe('a file is refused at once, and no job made', () => {
