@@ -16,7 +16,7 @@ async function load(content: Uint8Array, types: Record<string, string> = { id: '
   // as texts, which show every digit
   const list = Object.keys(types).map((column) => `${column}::text`)
   const rows = await service.sql.unsafe(`select ${list.join(', ')} from ${name} order by 1`).catch(() => [])
-  return { job, rows: rows.map((row): Record<string, unknown> => ({ ...row })) }
+  return { job, rows: rows.map((row): Record<string, unknown> => Object.fromEntries(Object.entries(row))) }
 }
 
 /** A file of one field beside the key, and how it stands in a column of that type. */
@@ -68,10 +68,30 @@ test.each(Object.keys(CODECS))('a large file in %s is loaded in pieces, in order
   }))
   const { job } = await load(avroFile(PESSOA, avroRows(PESSOA, people), { codec }))
   expect(job).toMatchObject({ status: 'completo', read: 200_000, rows: 200_000, inserted: 200_000 })
+  const expected = `'nome ' || id || ' ' || repeat('x', (id % 300)::int)`
   const [sum] = await service.sql.unsafe(
-    `select count(*) filter (where nome = 'nome ' || id || ' ' || repeat('x', (id % 300)::int)) as good from t${tables - 1}`,
+    `select count(*) filter (where nome = ${expected}) as good from t${tables - 1}`,
   )
   expect(sum?.good).toBe(200_000)
+})
+
+test('a large file is read in parts, by whatever threads are idle, and its rows are numbered through', async () => {
+  await using split = await startInProcess({ AVRO_SPLIT_MB: '1', FIRST_LOAD_ROWS: '0', DIRECT_ROWS: '0' })
+  const people = Array.from({ length: 100_000 }, (_, id) => ({
+    id,
+    nome: { string: `${id} ${'x'.repeat(250)}` },
+  }))
+  const figura = split.figura('partes', { id: 'bigint', nome: 'text' })
+  const blocks = avroRows(PESSOA, people, 500)
+  const job = await split.load(figura, split.put('partes', avroFile(PESSOA, blocks)))
+  expect(job).toMatchObject({ status: 'completo', rows: 100_000, inserted: 100_000, chunksTotal: 4 })
+  const [sum] = await split.sql`select count(*) as good from partes where starts_with(nome, id || ' x')`
+  expect(sum?.good).toBe(100_000)
+  // the last text of row 90,001 is longer than its block
+  blocks[180]!.bytes[blocks[180]!.bytes.length - 253] = 0xff
+  const bad = await split.load(figura, split.put('ruim', avroFile(PESSOA, blocks)))
+  expect(bad).toMatchObject({ status: 'erro', error: { code: 'file_corrupt' } })
+  expect(String(bad.error?.detail)).toMatch(/in row 90[45]\d\d/)
 })
 
 describe('every type is loaded exactly', () => {
