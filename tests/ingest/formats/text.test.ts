@@ -251,7 +251,6 @@ test('a trial of the columns reads no row', async () => {
   const [table] = await service.sql`select to_regclass('ensaio') as name`
   expect(table?.name).toBeNull()
 })
-})
 
 test('a figura limits the bytes and the rows of its files', async () => {
   const bytes = await load('id,nome\n1,a\n', undefined, { limits: { maxBytes: 5 } })
