@@ -41,8 +41,9 @@ export function readCsv(whole: Part): Csv | undefined {
 
 function checkSign(name: 'delimiter' | 'quote', sign: string, { say }: Part): boolean {
   if (!checkText(sign, `the ${name}`, [name], say)) return false
-  if (length(sign) === 1 && sign !== '\n' && sign !== '\r') return true
+  // a single byte, by which the reader goes
+  if (length(sign) === 1 && sign < '\x80' && sign !== '\n' && sign !== '\r') return true
   const none = name === 'quote' ? ', or an empty text for none' : ''
-  say([name], `the ${name} ${quoted(sign)}`, `one character that ends no line${none}`)
+  say([name], `the ${name} ${quoted(sign)}`, `one character of ASCII that ends no line${none}`)
   return false
 }

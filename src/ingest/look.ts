@@ -11,7 +11,8 @@ import { openSource, type SourceFile } from '../source/source.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FileColumn } from './fit.ts'
 import { fitFile } from './fit-file.ts'
-import { tellFormat } from './formats/format.ts'
+import { type Known, tellFormat } from './formats/format.ts'
+import { openStream } from './formats/stream.ts'
 import { readShape } from './shape.ts'
 import { nullCountsSql } from './sql-look.ts'
 
@@ -32,8 +33,7 @@ type LookContext = {
 }
 
 /**
- * Looks at a file by its footer, and no more of it. Resolves when nothing is found against it; a file that is of
- * another format than parquet is left to the worker.
+ * Looks at a file by its footer, or by its beginning, and no more of it. Resolves when nothing is found against it.
  * @throws BulkError of the source, `sha256_differs` (of a small file), `file_too_large`, `file_corrupt`,
  * `file_not_known`, `file_not_parquet`, `schema_differs`, `expression_wrong`, `key_null`, `required_null`
  */
@@ -52,7 +52,8 @@ export async function lookAt(looked: Looked, context: LookContext, signal: Abort
   if (sha256 !== null && source.tailStart === 0) refuseDigest(source, sha256)
   // without ranges all of it would have to come
   if (!source.ranged && source.tailStart > 0) return
-  if ((await tellFormat(source, signal)).format !== 'parquet') return
+  const known = await tellFormat(source, signal)
+  if (known.format !== 'parquet') return lookIntoStream(looked, { source, known }, context, signal)
   const path = join(workDir, `look-${crypto.randomUUID()}.parquet`)
   const local = await createLocalFile({ file: source, path })
   try {
@@ -61,6 +62,27 @@ export async function lookAt(looked: Looked, context: LookContext, signal: Abort
   } finally {
     await local.dispose()
   }
+}
+
+/**
+ * The columns of a CSV file or an avro file are told by its beginning. An NDJSON file has them in any row, and so many
+ * come for them that only a small file is looked into.
+ */
+async function lookIntoStream(
+  { figura, mode }: Looked,
+  { source, known }: { source: SourceFile; known: Known },
+  { config: { bounds }, duckdb, alone }: LookContext,
+  signal: AbortSignal,
+): Promise<void> {
+  if (known.format === 'ndjson' && source.tailStart > 0) return
+  const options = { figura, maxBytes: bounds.fileExpandedBytes, splitBytes: null }
+  const { columns, rows } = await openStream(source, known, options, signal)
+  refuseMore(source.name, 'rows', rows ?? 0, [
+    [bounds.fileRows, 'FILE_MAX_ROWS'],
+    [figura.limits?.maxRows, 'limits.max_rows of the figura'],
+  ])
+  const placed = { columns, parquet: false, no: 0, files: 1 }
+  await alone(() => fitFile(duckdb, { mode, definition: figura }, placed))
 }
 
 async function lookIntoFooter(

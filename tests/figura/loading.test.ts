@@ -205,12 +205,13 @@ describe('a figura that says', () => {
     ['rejects: { rows: 1 }', 'the key "rows", expected max_rows, max_percent'],
     ['limits: { max_bytes: 0 }', '0, expected at least 1'],
     ['limits: { max_rows: 1kk }', '"1kk", expected a whole number'],
-    ["csv: { delimiter: ';;' }", 'the delimiter ";;", expected one character that ends no line'],
-    ["csv: { delimiter: '' }", 'the delimiter "", expected one character that ends no line'],
-    ['csv: { delimiter: "\\n" }', 'the delimiter "\\n", expected one character that ends no line'],
+    ["csv: { delimiter: ';;' }", 'the delimiter ";;", expected one character of ASCII that ends no line'],
+    ["csv: { delimiter: '¦' }", 'the delimiter "¦", expected one character of ASCII that ends no line'],
+    ["csv: { delimiter: '' }", 'the delimiter "", expected one character of ASCII that ends no line'],
+    ['csv: { delimiter: "\\n" }', 'the delimiter "\\n", expected one character of ASCII that ends no line'],
     [
       `csv: { quote: "''" }`,
-      `the quote "''", expected one character that ends no line, or an empty text for none`,
+      `the quote "''", expected one character of ASCII that ends no line, or an empty text for none`,
     ],
     [
       "csv: { delimiter: '|', quote: '|' }",
@@ -249,7 +250,6 @@ describe('a figura that says', () => {
     'limits: {}',
     'csv: {}',
     "csv: { delimiter: \"\\t\", quote: '', null: '\\N' }",
-    "csv: { delimiter: '¦' }",
   ])('%s is right', (part) => {
     expect(messagesOf(WHOLE.replace('~', part))).toEqual([])
   })

@@ -3,6 +3,7 @@ import { badRow } from './fault.ts'
 
 /** Some records of a file, one after the other, as a CSV without a header; lines end in \n. */
 export type Segment = {
+  /** Valid until the next segment is asked for: the buffer is used again. */
   bytes: Uint8Array
   rows: number
   /** Bytes of the longest record. */
@@ -36,7 +37,10 @@ const SEGMENT_BYTES = 16 * 1024 * 1024
 export function createSink(): Sink {
   let ends: number[] = []
   let before = 0
+  let rest: Uint8Array | undefined
   function reserve(bytes: number): void {
+    if (rest) sink.bytes.set(rest)
+    rest = undefined
     const needed = sink.used + bytes
     if (needed <= sink.bytes.length) return
     const larger = new Uint8Array(Math.max(needed, Math.min(sink.bytes.length * 2, SEGMENT_BYTES * 2)))
@@ -58,11 +62,10 @@ export function createSink(): Sink {
       from = to
     }
     const segment = { bytes, rows: ends.length, longest }
-    const rest = sink.bytes.slice(sink.start, sink.used)
+    // a buffer for each segment was 100 MB of them before the garbage collector came by
+    rest = sink.bytes.slice(sink.start, sink.used)
     before += ends.length
     ends = []
-    sink.bytes = new Uint8Array(Math.max(FIRST_BYTES, rest.length))
-    sink.bytes.set(rest)
     sink.used = rest.length
     sink.start = 0
     return segment

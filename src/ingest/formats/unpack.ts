@@ -34,11 +34,18 @@ async function* inflate(
   packing: 'gzip' | 'zstd',
   subject: string,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const input = Readable.from(packing === 'zstd' ? wholeFrames(source, subject) : source, {
-    objectMode: false,
-  })
-  const unpacked = packing === 'gzip' ? createGunzip() : createZstdDecompress()
+  // what the source says counts, whatever the streams between make of it
   let failure: unknown
+  async function* watched(): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      yield* packing === 'zstd' ? wholeFrames(source, subject) : source
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
+  const input = Readable.from(watched(), { objectMode: false })
+  const unpacked = packing === 'gzip' ? createGunzip() : createZstdDecompress()
   pipeline(input, unpacked, (error) => {
     failure ??= error
   })
@@ -46,7 +53,8 @@ async function* inflate(
     for await (const part of unpacked) yield part as Uint8Array
     if (failure) throw failure
   } catch (error) {
-    throw isZlib(error) ? damaged(subject, packing, error) : error
+    const first = failure ?? error
+    throw isZlib(first) ? damaged(subject, packing, first) : first
   } finally {
     unpacked.destroy()
     input.destroy()
@@ -66,7 +74,7 @@ async function* wholeFrames(
 }
 
 function isZlib(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_)/.test(String(error.code))
+  return error instanceof Error && 'code' in error && /^(Z_|ZSTD_)/.test(String(error.code))
 }
 
 function damaged(subject: string, packing: string, error: Error): BulkError {
