@@ -54,7 +54,11 @@ describe('rows that are left out of a load', () => {
     const { url } = await rig.putFile(name, SELECT)
     const job = await rig.service.load(name, url)
     expect(job).toMatchObject({ status: 'erro', error: { code: 'too_many_rejected' } })
-    expect(JSON.stringify(job)).not.toContain('segredo')
+    const { count, by, url: place } = Object(job.rejects)
+    expect([count, by.length]).toEqual([5, 3])
+    const { body } = await rig.service.get(place)
+    expect(Object(body.rejects).map(({ row }: { row: number }) => row)).toEqual([3, 5, 6, 7, 9])
+    expect(JSON.stringify(job) + JSON.stringify(body)).not.toContain('segredo')
   })
 })
 
