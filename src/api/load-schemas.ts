@@ -150,7 +150,8 @@ export const RejectsPage = answer(
     note: nullable(
       t.String({
         description:
-          'Why rows that were counted are not there: they are kept for some days, and of a job in `erro` the first; else null.',
+          'Why rows that were counted are not there: they are kept for some days, and of a job in `erro` the ' +
+          'first ones; else null.',
       }),
     ),
   },
