@@ -149,7 +149,9 @@ export const RejectsPage = answer(
     ),
     note: nullable(
       t.String({
-        description: 'Why rows that were counted are not there: they are kept for some days; else null.',
+        description:
+          'Why rows that were counted are not there: they are kept for some days, and of a job in `erro` the ' +
+          'first ones; else null.',
       }),
     ),
   },

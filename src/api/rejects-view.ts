@@ -9,9 +9,11 @@ import type { JobStatus } from './schemas.ts'
 /** Characters of an example's value that are shown. */
 const VALUE_LENGTH = 200
 
-/** Rows that a job has left out, as far as it goes. */
-export function rejectedCount(job: Job): number {
-  return job.rejected ?? job.rowsRejected
+/** Rows that a job has left out, as far as it goes; of one that ended for them, as many as were found. */
+export function rejectedCount({ rejected, rowsRejected, error }: Job): number {
+  if (rejected !== null) return rejected
+  const found = error?.code === 'too_many_rejected' ? Number(error.rejected) : 0
+  return Math.max(rowsRejected, Number.isSafeInteger(found) ? found : 0)
 }
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */

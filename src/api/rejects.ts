@@ -65,14 +65,21 @@ async function readPage(sql: Sql, job: Job, query: RejectsQuery, rejectsDays: nu
   const found = await inTime(readRejects(sql, job.id, { after, limit: limit + 1 }))
   const rejects = found.slice(0, limit)
   const last = found.length > limit ? rejects.at(-1) : undefined
-  const gone = found.length === 0 && after === undefined && !isLive(job.status) && rejectedCount(job) > 0
+  const none = found.length === 0 && after === undefined
   return {
     id: job.id,
     figura: job.figura,
     rejects: rejects.map(rejectView),
     next: last ? cursorAfter(last) : null,
-    note: gone ? `Rows that were left out are kept for ${rejectsDays} days; these are deleted.` : null,
+    note: noteOf(job, { none, rejectsDays }),
   }
+}
+
+function noteOf(job: Job, { none, rejectsDays }: { none: boolean; rejectsDays: number }): string | null {
+  const count = rejectedCount(job)
+  if (count === 0 || isLive(job.status)) return null
+  if (none) return `Rows that were left out are kept for ${rejectsDays} days; these are deleted.`
+  return job.status === 'erro' ? `Of the ${count} rows that were found, the first ones are kept.` : null
 }
 
 async function fileAnswer(sql: Sql, { id, contract, figura }: Job, format: FileFormat): Promise<Response> {

@@ -13,6 +13,7 @@ import type { FileColumn } from './fit.ts'
 import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
 import { openStream } from './formats/stream.ts'
+import { modeOf } from './served.ts'
 import { readShape } from './shape.ts'
 import { nullCountsSql } from './sql-look.ts'
 
@@ -100,7 +101,7 @@ async function lookIntoFooter(
   const alone = { columns: shape.columns, parquet: true, no: 0, files: 1 }
   await fitFile(duckdb, { mode, definition: figura }, alone)
   const nulls = await duckdb.query<{ name: string; nulls: number }>(nullCountsSql(path))
-  refuseNulls(figura, shape.columns, new Map(nulls.map((one) => [one.name, one.nulls])))
+  refuseNulls({ mode, definition: figura }, shape.columns, new Map(nulls.map((one) => [one.name, one.nulls])))
 }
 
 function refuseMore(
@@ -137,14 +138,21 @@ function refuseDigest(source: SourceFile, sha256: string): void {
 }
 
 /** Nulls that the footer proves, in columns that are read as they are. Rows may not be left out for them. */
-function refuseNulls(figura: Figura, file: FileColumn[], nulls: Map<string, number>): void {
+function refuseNulls(
+  asked: { mode: Mode | null; definition: Figura },
+  file: FileColumn[],
+  nulls: Map<string, number>,
+): void {
+  const { definition: figura } = asked
+  const keysAlone = modeOf(asked) === 'delete'
   const { maxRows, maxPercent } = rejectsOf(figura)
   if (maxRows !== 0 && maxPercent !== 0) return
   for (const column of figura.columns) {
-    const name = column.required ? plainSource(column, file) : undefined
+    const isKey = figura.key.includes(column.name)
+    const read = column.required && (isKey || !keysAlone)
+    const name = read ? plainSource(column, file) : undefined
     const found = name === undefined ? undefined : nulls.get(name)
     if (!found) continue
-    const isKey = figura.key.includes(column.name)
     throw new BulkError(
       isKey ? 'key_null' : 'required_null',
       {

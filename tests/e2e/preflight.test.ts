@@ -71,10 +71,10 @@ describe('a file is refused at once, and no job made', () => {
     }
     expect(seen).toEqual([
       ['none', 404, 'source_missing'],
-      ['page', 422, 'file_not_parquet'],
-      ['empty', 422, 'file_not_parquet'],
+      ['page', 422, 'file_not_known'],
+      ['empty', 422, 'file_not_known'],
       ['half', 422, 'file_corrupt'],
-      ['odd', 422, 'file_not_parquet'],
+      ['odd', 422, 'file_not_known'],
     ])
     expect(await jobs(name)).toBe(0)
   })
@@ -127,6 +127,14 @@ describe('a file is accepted', () => {
     const name = figura('rejects: { max_rows: 5 }\n')
     const { url } = await rig.putFile(name, `select null::bigint as id, 'n' as nome`)
     expect((await rig.service.put(`/${name}/_bulk`, { url })).status).toBe(202)
+  })
+
+  test('though its nulls are proven, where nothing but keys is read', async () => {
+    const name = figura('load: { mode: merge, allow: [delete] }\n')
+    const { url } = await rig.putFile(name, `select i as id, null::varchar as nome from range(3) t(i)`)
+    const put = (more: object) => rig.service.put(`/${name}/_bulk`, { url, ...more })
+    expect(await put({})).toMatchObject({ status: 422, body: { code: 'required_null' } })
+    expect(await put({ mode: 'delete' })).toMatchObject({ status: 202 })
   })
 
   test('when the source does not answer in time, or not at all; those beside it do not wait', async () => {
