@@ -150,6 +150,19 @@ export const ERRORS = {
     'Too many attempts failed',
     'Read the log of the job for each attempt, then send it again.',
   ),
+
+  too_many_deleted: e(
+    409,
+    'never',
+    'The file would delete too many rows',
+    'Send the whole export, or raise max_delete_percent in the figura.',
+  ),
+  statistics_differ: e(
+    500,
+    'later',
+    'The numbers of a load do not add up',
+    'Nothing is committed, and it is tried again; if that goes on, tell the operators.',
+  ),
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

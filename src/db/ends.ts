@@ -42,12 +42,63 @@ export async function nextWaiting(
   return row?.phase === 'wait' ? row : undefined
 }
 
+/**
+ * The statistics of a job. read = rejected + duplicates + staged; staged = inserted + updated + unchanged + stale +
+ * deleted; `removed` are rows of the table that the file lacked. Null: nothing was merged, as in a trial.
+ */
 export type MergeStats = {
-  read: number
+  read: number | null
+  rejected: number | null
+  duplicates: number | null
+  staged: number | null
+  inserted: number | null
+  updated: number | null
+  unchanged: number | null
+  stale: number | null
+  deleted: number | null
+  removed: number | null
+  mergeMs: number | null
+}
+
+/** What a load would do: the numbers of its statistics, and the first of the rows that it would update. */
+export type Impact = {
   inserted: number
   updated: number
   unchanged: number
-  mergeMs: number
+  stale: number
+  deleted: number
+  removed: number
+  samples: {
+    key: Record<string, unknown>
+    changed: string[]
+    before: Record<string, unknown>
+    after: Record<string, unknown>
+  }[]
+}
+
+/** The statistics as assignments to the job's columns. */
+export function statistics(sql: Sql | Transaction, stats: MergeStats) {
+  return sql`
+    read = ${stats.read}, rejected = ${stats.rejected}, duplicates = ${stats.duplicates}, staged = ${stats.staged},
+    inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
+    stale = ${stats.stale}, deleted = ${stats.deleted}, removed = ${stats.removed}, merge_ms = ${stats.mergeMs}`
+}
+
+/** The marks of a stage, and the rows that they stand for: read from the file, copied, left out. */
+type Tally = { total: number; done: number; read: number; staged: number; rejected: number }
+
+/** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
+export async function readTally(tx: Transaction, job: string, stage: number): Promise<Tally> {
+  const [tally] = await tx<Tally[]>`
+    select
+      count(*) as total,
+      count(done_at) as done,
+      coalesce(sum(coalesce(read, rows)) filter (where done_at is not null), 0)::bigint as read,
+      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as staged,
+      coalesce(sum(rejected) filter (where done_at is not null), 0)::bigint as rejected
+    from bulk.chunk where job = ${job} and stage = ${stage}
+  `
+  return tally ?? { total: 0, done: 0, read: 0, staged: 0, rejected: 0 }
 }
 
 /**
@@ -57,13 +108,12 @@ export type MergeStats = {
 export async function completeJob(
   tx: Transaction,
   fence: { job: string; stage: number },
-  stats: MergeStats,
+  { stats, impact = null }: { stats: MergeStats; impact?: Impact | null },
 ): Promise<boolean> {
   const { count } = await tx`
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
-      rows = coalesce(rows, ${stats.read}), read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
-      merge_ms = ${stats.mergeMs}
+      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   if (count !== 1) return false
@@ -88,7 +138,7 @@ type Loaded = {
 export async function completeDirect(
   tx: Transaction,
   fence: { job: string; attempt: number },
-  { file, stats }: { file: Loaded; stats: MergeStats },
+  { file, stats, impact = null }: { file: Loaded; stats: MergeStats; impact?: Impact | null },
 ): Promise<boolean> {
   const { count } = await tx`
     update bulk.job set
@@ -96,8 +146,8 @@ export async function completeDirect(
       bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
       format = ${file.format}, chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
       checks_total = ${file.checks}, checks_done = ${file.checks},
-      plan_ms = ${file.planMs}, stage_ms = ${file.stageMs}, merge_ms = ${stats.mergeMs},
-      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged}
+      plan_ms = ${file.planMs}, stage_ms = ${file.stageMs},
+      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false
@@ -137,9 +187,7 @@ export async function decideMerge(
 ): Promise<boolean> {
   const { count } = await sql`
     update bulk.job set
-      decision = ${xids},
-      rows = coalesce(rows, ${stats.read}), read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
-      merge_ms = ${stats.mergeMs}
+      decision = ${xids}, ${statistics(sql, stats)}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and merge_try = ${fence.mergeTry}
       and status = 'processando' and decision is null
   `

@@ -1,5 +1,5 @@
 import type { Format } from '../job.ts'
-import { wakeNext, type MergeStats } from './ends.ts'
+import { statistics, wakeNext, type MergeStats } from './ends.ts'
 import { withoutWaiting } from './locks.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
@@ -45,8 +45,7 @@ export async function completeFirst(tx: Transaction, fence: Fence, stats: MergeS
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
       chunks_done = chunks_total, checks_done = checks_total, rows_done = rows,
-      read = ${stats.read}, inserted = ${stats.inserted}, updated = ${stats.updated}, unchanged = ${stats.unchanged},
-      merge_ms = ${stats.mergeMs}
+      ${statistics(tx, stats)}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false

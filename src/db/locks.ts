@@ -9,6 +9,18 @@ export async function lockForMerge(tx: Transaction, table: Figura['table']): Pro
   await tx`select pg_advisory_xact_lock(hashtextextended(${tableName({ table })}, 0))`
 }
 
+/** Keeps everybody else from changing a table's rows until the transaction ends; reading goes on. */
+export async function lockRows(tx: Transaction, target: string): Promise<void> {
+  await tx.unsafe(`lock table ${target} in share row exclusive mode`)
+}
+
+/** The present time of PostgreSQL's clock, as it writes it: exact to the microsecond. */
+export async function readMoment(tx: Transaction): Promise<string> {
+  const [row] = await tx<{ at: string }[]>`select clock_timestamp()::text as at`
+  if (!row) throw new Error('PostgreSQL did not answer what time it is')
+  return row.at
+}
+
 /**
  * What a transaction that merges may take: memory for each hash table or sort (PostgreSQL allows a hash table twice
  * as much), unless the server gives more by itself; and time to wait for each lock that others hold (0: any).

@@ -10,7 +10,7 @@ export type TargetTable = {
 
 /** Looks a table up; undefined when there is none. */
 export async function findTarget(
-  sql: Sql,
+  sql: Sql | Transaction,
   name: { schema: string; name: string },
 ): Promise<TargetTable | undefined> {
   const [row] = await sql<TargetTable[]>`
@@ -45,10 +45,6 @@ export async function hasSchema(sql: Sql | Transaction, schema: string): Promise
 
 /** What decides how a stage is merged. */
 export type MergeFacts = {
-  /** The server's version as one number, such as 150018 or 180004. */
-  version: number
-  /** False: the server counts nothing, so a MERGE has to be asked what it inserted. */
-  trackCounts: boolean
   /** Transactions that may still be prepared; 0 where max_prepared_transactions is 0, as it is by default. */
   preparedFree: number
   /** Blocks of the stage; 0 when it is not there. */
@@ -59,8 +55,6 @@ export type MergeFacts = {
 export async function readMergeFacts(sql: Sql, stage: string): Promise<MergeFacts> {
   const [row] = await sql<MergeFacts[]>`
     select
-      current_setting('server_version_num')::int as version,
-      current_setting('track_counts')::bool as track_counts,
       current_setting('max_prepared_transactions')::int - (select count(*) from pg_prepared_xacts)::int
         as prepared_free,
       coalesce(pg_relation_size(to_regclass(${stage})) / current_setting('block_size')::int, 0)::int as stage_blocks
@@ -77,21 +71,16 @@ export async function mayMakeTemporary(tx: Transaction): Promise<boolean> {
   return row?.may ?? false
 }
 
-/** What of that decides how inserted rows are counted. */
-export async function readCounting(tx: Transaction): Promise<Pick<MergeFacts, 'version' | 'trackCounts'>> {
-  const [row] = await tx<Pick<MergeFacts, 'version' | 'trackCounts'>[]>`
-    select current_setting('server_version_num')::int as version, current_setting('track_counts')::bool as track_counts
-  `
-  return row ?? { version: 0, trackCounts: true }
-}
-
 /** True when a table has no row that this transaction sees. `target`: its quoted name. */
 export async function isEmpty(tx: Sql | Transaction, target: string): Promise<boolean> {
   const [row] = await tx.unsafe<{ empty: boolean }[]>(`select not exists (select from ${target}) as empty`)
   return row?.empty ?? false
 }
 
-/** Rows that this transaction has inserted into a table so far, its partitions included. */
+/**
+ * Rows that have been inserted into a table, its partitions included, as the connection's own statistics have it; 0
+ * where the server keeps none. They may still hold what an earlier transaction did: only differences count.
+ */
 export async function insertedInTransaction(
   tx: Transaction,
   table: { schema: string; name: string },

@@ -8,11 +8,21 @@ export type Pattern = { matches?: (text: string) => boolean }
 const MAX_REPEAT = 1000
 
 /** Escapes, classes, openings of groups and counts; what is between them is the same to everybody. */
-const TOKENS =
-  /\\(?:k<|[\s\S])|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\(\?(?:<?[=!]|P?<\w+>|[a-zA-Z-]+[:)]|[:>])|\{\d+(?:,\d*)?\}/g
+const TOKENS = new RegExp(
+  [
+    /\\(?:k<|[\s\S])/,
+    /\[(?:\^|(?!\^))(?:\\[\s\S]|\[:\^?\w+:\]|[^\\])(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]/,
+    /\(\?(?:<?[=!]|P?<\w+>|[a-zA-Z-]+[:)]|[:>])/,
+    /\{\d+(?:,\d*)?\}/,
+    /\[/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+)
 
-/** Letters that RE2 knows behind a backslash. Others are an error to it, and plain letters to JavaScript. */
-const ESCAPES = /[aAbBCdDEfnpPQrsStvwWxz]/
+/** Escapes that are an error to RE2, and plain letters to JavaScript. */
+const UNKNOWN_ESCAPE = /^\\(?:[^aAbBCdDEfnpPQrsStvwWxz\W\d_]|[^\0-\x7f])/
 
 /**
  * What RE2, which DuckDB has, would not take in a regular expression. It takes most of what JavaScript does, except
@@ -40,7 +50,13 @@ function refusedOf(token: string): { found: string; expected: string } | undefin
     return { found: `the lookaround ${quoted(token)} in the pattern`, expected: RE2 }
   if (/^\\(?:k<|[1-9])/.test(token))
     return { found: `the backreference ${quoted(token)} in the pattern`, expected: RE2 }
-  if (/^\\[a-zA-Z]/.test(token) && !ESCAPES.test(token.charAt(1)))
+  if (/^\(\?<\w/.test(token))
+    return {
+      found: `the group ${quoted(token)} in the pattern`,
+      expected: `(?P${token.slice(2)}, as RE2 writes it`,
+    }
+  if (token === '[') return { found: 'a "[" without its "]" in the pattern', expected: 'a class that ends' }
+  if (UNKNOWN_ESCAPE.test(token))
     return {
       found: `the escape ${quoted(token)} in the pattern`,
       expected: 'one that RE2 knows, such as \\d or \\w',
@@ -53,7 +69,10 @@ function refusedOf(token: string): { found: string; expected: string } | undefin
 
 const RE2 = 'a regular expression without it, as RE2 reads them'
 
-/** By characters where it can be: without the flag u, an emoji is two. With it, \- is an error, and not to RE2. */
+/**
+ * By characters where it can be: without the flag u, an emoji is two. With it, \- is an error, and not to RE2.
+ * A pattern that backtracks without end is given up after some 300 ms by this JavaScript.
+ */
 function compiled(body: string, flags: string): { regexp: RegExp } | { fault: string } {
   const named = [...new Set(flags)].join('')
   try {

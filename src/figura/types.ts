@@ -75,7 +75,8 @@ export const MODES = ['merge', 'append', 'insert', 'replace', 'delete'] as const
 export type Mode = (typeof MODES)[number]
 
 /**
- * Which of the rows with one key counts; `refuse`: such a file is not loaded. `newest`: by `version`, then the last.
+ * Which of the rows with one key counts. `refuse`: such a file is not loaded. `newest`: by `version`, of equal ones
+ * the last.
  */
 export const DUPLICATES = ['refuse', 'first', 'last', 'newest'] as const
 export type Duplicates = (typeof DUPLICATES)[number]

@@ -1,16 +1,16 @@
 import type { Chunk, ClaimedJob } from '../db/claims.ts'
 import { completeDirect, hasEarlier, type MergeStats } from '../db/ends.ts'
-import { limitMerge, lockForMerge } from '../db/locks.ts'
+import { limitMerge } from '../db/locks.ts'
 import type { Transaction } from '../db/postgres.ts'
-import { isEmpty, mayMakeTemporary, readCounting } from '../db/targets.ts'
+import { mayMakeTemporary } from '../db/targets.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
-import { countingBy } from './merge.ts'
-import { mergeRows, statsOf } from './merge-rows.ts'
+import type { Copied } from './merge-stats.ts'
+import { mergeWhole } from './merge-whole.ts'
 import { sourcesOf } from './rules.ts'
 import { copyRows, rowsOf, runCheck } from './stage.ts'
-import { createSessionStageSql, sessionStageName, targetName } from './sql-postgres.ts'
+import { createSessionStageSql, sessionStageName } from './sql-postgres.ts'
 import type { Running } from './work.ts'
 
 /**
@@ -28,7 +28,6 @@ export async function loadDirect(
   { report, signal }: Running,
 ): Promise<MergeStats | undefined> {
   const started = performance.now()
-  const figura = job.definition
   const columns = file.columns.map(({ column }) => column)
   const table = sessionStageName(columns)
   const wanted = { ...rowsOf(chunks), columns: sourcesOf(file.columns) }
@@ -40,9 +39,13 @@ export async function loadDirect(
   return await context.session.begin(async (tx) => {
     if (!(await mayMakeTemporary(tx))) return undefined
     await tx.unsafe(createSessionStageSql(table, columns))
+    const copied: Copied = { read: 0, staged: 0, rejected: 0 }
     for (const chunk of chunks) {
       if (chunk.kind !== 'rows') continue
-      await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
+      const one = await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
+      copied.read += one.read
+      copied.staged += one.staged
+      copied.rejected += one.rejected
     }
     if (!(await isOurTurn(tx, job, context))) return undefined
     const stageMs = Math.round(performance.now() - started)
@@ -50,12 +53,10 @@ export async function loadDirect(
     const merging = performance.now()
     job.phase = 'merge'
     await limitMerge(tx, { workMemBytes: context.config.bounds.mergeWorkMemBytes, lockMs: 0 })
-    await lockForMerge(tx, figura.table)
-    const empty = await isEmpty(tx, targetName(figura))
-    const counting = countingBy(await readCounting(tx))
     const { rows } = file.shape
-    const counts = await mergeRows(tx, { figura, columns, rows: table, empty, counting })
-    const stats = statsOf({ rows }, counts, merging)
+    const names = columns.map(({ name }) => name)
+    const done = await mergeWhole(tx, job, { rows: table, names, copied, promised: rows })
+    const stats = { ...done.stats, mergeMs: Math.round(performance.now() - merging) }
     const facts = {
       bytes: file.source.bytes,
       rows,
@@ -67,7 +68,8 @@ export async function loadDirect(
       checks: checks.length,
     }
     const fence = { job: job.id, attempt: job.attempts }
-    if (!(await completeDirect(tx, fence, { file: facts, stats }))) throw new JobLost('the job ended')
+    if (!(await completeDirect(tx, fence, { file: facts, stats, impact: done.impact })))
+      throw new JobLost('the job ended')
     return stats
   })
 }

@@ -3,13 +3,16 @@ import { hasEarlier, type MergeStats } from '../db/ends.ts'
 import { beginFirst, completeFirst, tellRows } from '../db/firsts.ts'
 import { lockForMerge } from '../db/locks.ts'
 import { sqlState, type Sql, type Transaction } from '../db/postgres.ts'
-import { isEmpty } from '../db/targets.ts'
+import { insertedInTransaction, isEmpty } from '../db/targets.ts'
 import { BulkError } from '../errors.ts'
+import { loadOf } from '../figura/types.ts'
 import { messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
-import { statsOf } from './merge-rows.ts'
+import { sumUp, type Copied } from './merge-stats.ts'
+import { modeOf } from './served.ts'
+import { GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 import { targetName } from './sql-postgres.ts'
 import { sourcesOf } from './rules.ts'
 import { copyRows, runCheck } from './stage.ts'
@@ -31,7 +34,7 @@ export async function loadFirst(
   { report, signal }: Running,
 ): Promise<MergeStats | undefined> {
   const { sql } = context
-  if (!(await isFree(sql, job))) return undefined
+  if (!isPlain(job, file) || !(await isFree(sql, job))) return undefined
   const started = performance.now()
   const { rows, rowGroups } = file.shape
   const fence = { job: job.id, attempt: job.attempts }
@@ -54,9 +57,13 @@ export async function loadFirst(
       const chunk: Chunk = { no: checks, kind: 'rows', ...whole }
       const onRows = (done: number) => void tellRows(sql, fence, done).catch(() => {})
       const table = targetName(job.definition)
-      await copyRows(tx, { job, table, chunk, file, pieces, onRows }, context, { report, signal })
+      const before = await insertedInTransaction(tx, job.definition.table)
+      const copied = await copyRows(tx, { job, table, chunk, file, pieces, onRows }, context, {
+        report,
+        signal,
+      })
       await digest
-      const stats = statsOf({ rows }, { inserted: rows, updated: 0 }, started)
+      const stats = await sumUpFirst(tx, job, { copied, promised: rows, before, started })
       if (!(await completeFirst(tx, fence, stats))) throw new JobLost('the job ended')
       return stats
     })
@@ -67,6 +74,33 @@ export async function loadFirst(
     })
     return undefined
   }
+}
+
+/** Whether all that is to be done with the rows is to insert them as they are. */
+export function isPlain(job: ClaimedJob, { columns }: Pick<OpenFile, 'columns'>): boolean {
+  const { history, deleteMarker, audit } = loadOf(job.definition)
+  const isServed = columns.some(({ column }) => column.name === ROW_COLUMN || column.name === GONE_COLUMN)
+  if (job.dryRun !== null || modeOf(job) === 'delete' || isServed) return false
+  return !history && !deleteMarker && audit.loadedAt === undefined && audit.jobId === undefined
+}
+
+/** A COPY does not tell what became of its rows (a trigger may have left some out): the server's statistics do. */
+async function sumUpFirst(
+  tx: Transaction,
+  job: ClaimedJob,
+  {
+    copied,
+    promised,
+    before,
+    started,
+  }: { copied: Copied; promised: number; before: number; started: number },
+): Promise<MergeStats> {
+  // what they have of the transaction before this one, they may still have
+  const told = (await insertedInTransaction(tx, job.definition.table)) - before
+  const inserted = told || copied.staged
+  const counts = { inserted, updated: 0, deleted: 0, skipped: 0 }
+  const sums = sumUp({ copied, promised, counts, duplicates: 0, stale: 0, softDeleted: 0, removed: 0 })
+  return { ...sums, mergeMs: Math.round(performance.now() - started) }
 }
 
 async function isFree(sql: Sql | Transaction, job: ClaimedJob): Promise<boolean> {
@@ -91,6 +125,6 @@ function digestOf(
  * constraint), 42 (rights) and 0A (row-level security).
  */
 function isRefusal(error: unknown): boolean {
-  if (error instanceof BulkError) return error.code === 'required_null'
+  if (error instanceof BulkError) return error.code === 'required_null' || error.code === 'statistics_differ'
   return /^(23|42|0A)/.test(sqlState(error) ?? '')
 }

@@ -1,16 +1,12 @@
 import type { ClaimedJob } from '../db/claims.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
-import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import type { Figura } from '../figura/types.ts'
 import { dedupesInStage } from './duplicates.ts'
 import { readExpressions } from './expression.ts'
 import { type FileColumn, fitColumns } from './fit.ts'
 import { planReading, type Reading } from './rules.ts'
-
-/** What a job does with its file: what was asked for with it, else what the figura says. */
-export function modeOf({ mode, definition }: Pick<ClaimedJob, 'mode' | 'definition'>): Mode {
-  return mode ?? loadOf(definition).mode
-}
+import { modeOf } from './served.ts'
 
 /**
  * Decides how the rows of a file of a job are read.

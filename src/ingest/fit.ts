@@ -6,7 +6,8 @@ import { duckLiteral, quote } from '../quote.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { castText } from './fit-text.ts'
 import { figuraTypeFor, fitType } from './fit-types.ts'
-import { duckType } from './sql.ts'
+import { keptColumn } from './served.ts'
+import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 
 /**
  * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
@@ -33,13 +34,6 @@ export type Purpose = {
 }
 
 type Fit = { columns: FittedColumn[]; differences: Difference[] }
-
-/** Columns of the stage that are not the table's. */
-export const ROW_COLUMN = '_bulk_row'
-export const GONE_COLUMN = '_bulk_gone'
-
-/** Rows that a file can have, for their positions in the job: file no * 2^40 + row. */
-export const FILE_ROWS = 2 ** 40
 
 /**
  * Compares the file's columns with the figura, by name. A type fits when it can hold every value that the file's
@@ -169,8 +163,8 @@ function fitMarker(from: string, file: FileColumn[]): FittedColumn | Difference 
 
 /** What only the file has: refused, or gathered in one column. */
 function fitExtra(figura: Figura, file: FileColumn[]): (FittedColumn | Difference)[] {
-  const { extra = 'ignore' } = figura
-  if (extra === 'ignore') return []
+  const column = keptColumn(figura)
+  if (!column && figura.extra !== 'refuse') return []
   const { deleteMarker } = loadOf(figura)
   const known = [
     ...figura.columns.flatMap(({ expr, from, aliases = [] }) =>
@@ -179,8 +173,7 @@ function fitExtra(figura: Figura, file: FileColumn[]): (FittedColumn | Differenc
     ...(deleteMarker ? [deleteMarker.from] : []),
   ]
   const only = file.filter((column) => !known.some((name) => isNamed(column, name)))
-  if (extra === 'refuse') return only.map(unknown)
-  const column: Column = { name: extra.keep, type: { kind: 'jsonb' }, required: false, from: extra.keep }
+  if (!column) return only.map(unknown)
   const fields = only.map(({ name, written = name }) => `${duckLiteral(written)}: ${quote(name)}`)
   const expression = fields.length ? `cast(to_json({${fields.join(', ')}}) as VARCHAR)` : 'null::VARCHAR'
   return [{ column, sources: only.map(({ name }) => name), expression }]

@@ -1,7 +1,7 @@
 import type { Bounds } from '../config.ts'
 import type { ClaimedJob } from '../db/claims.ts'
-import { completeDecided, decideMerge, reopenMerge } from '../db/ends.ts'
-import { limitMerge, lockForMerge } from '../db/locks.ts'
+import { completeDecided, decideMerge, reopenMerge, type MergeStats } from '../db/ends.ts'
+import { limitMerge, lockForMerge, readMoment } from '../db/locks.ts'
 import {
   commitPart,
   partName,
@@ -10,23 +10,16 @@ import {
   statusOfParts,
   type MergeFence,
 } from '../db/parts.ts'
-import type { Sql } from '../db/postgres.ts'
+import type { Sql, Transaction } from '../db/postgres.ts'
 import { isEmpty } from '../db/targets.ts'
 import { errorFields } from '../log.ts'
 import { Interrupted, JobLost } from './lease.ts'
-import {
-  columnsOfStage,
-  mergeRows,
-  stageLost,
-  statsOf,
-  type Counts,
-  type Merged,
-  type MergePlan,
-} from './merge-rows.ts'
+import { loadingOf, mergeRows, namesOfStage, readStage, type Merged } from './merge-rows.ts'
+import { sumUp, type Copied, type Counts } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
 import { dropStageSql, stageName, targetName } from './sql-postgres.ts'
 
-type Work = { job: ClaimedJob; fence: MergeFence; plan: MergePlan; started: number }
+type Work = { job: ClaimedJob; fence: MergeFence; slices: string[]; started: number }
 
 /** What a part has done, prepared and neither visible nor lost. */
 type Part = Counts & { xid: string }
@@ -43,13 +36,13 @@ type Part = Counts & { xid: string }
  */
 export async function mergeInParts(
   sql: Sql,
-  { job, fence, plan, started }: Work,
+  { job, fence, slices, started }: Work,
   { bounds, report }: { bounds: Bounds; report: JobLog },
 ): Promise<Merged | undefined> {
-  const begun = await prepareParts(sql, { job, fence, plan, started }, bounds)
+  const begun = await prepareParts(sql, { job, fence, slices, started }, bounds)
   if (begun.kind === 'stage_lost') return begun
   if (begun.kind === 'failed') {
-    await rollback(sql, fence, plan.slices.length)
+    await rollback(sql, fence, slices.length)
     if (begun.error instanceof JobLost || begun.error instanceof Interrupted) throw begun.error
     report.info('merge', 'it cannot be merged over several connections; one transaction does it', {
       ...errorFields(begun.error),
@@ -57,12 +50,10 @@ export async function mergeInParts(
     })
     return undefined
   }
-  const counts = begun.parts.reduce((sum, part) => ({
-    xid: '',
-    inserted: sum.inserted + part.inserted,
-    updated: sum.updated + part.updated,
-  }))
-  const stats = statsOf(job, counts, started)
+  const stats = await sumUpParts(job, begun, started).catch(async (error: unknown) => {
+    await rollback(sql, fence, slices.length)
+    throw error
+  })
   const xids = begun.parts.map((part) => part.xid)
   if (!(await decideMerge(sql, fence, { xids, stats }))) {
     await rollback(sql, fence, xids.length)
@@ -70,6 +61,24 @@ export async function mergeInParts(
   }
   const finished = await finishMerge(sql, fence, xids, report)
   return finished ? { kind: 'merged', stats, parts: xids.length } : undefined
+}
+
+/** The parts' numbers together are held against what was copied, as those of one transaction are. */
+async function sumUpParts(
+  job: ClaimedJob,
+  { parts, copied }: Extract<Begun, { kind: 'prepared' }>,
+  started: number,
+): Promise<MergeStats> {
+  const total = (of: keyof Counts) => parts.reduce((sum, part) => sum + part[of], 0)
+  const counts = {
+    inserted: total('inserted'),
+    updated: total('updated'),
+    deleted: total('deleted'),
+    skipped: total('skipped'),
+  }
+  const nothing = { duplicates: 0, stale: 0, softDeleted: 0, removed: 0 }
+  const sums = sumUp({ copied, promised: job.rows, counts, ...nothing })
+  return { ...sums, mergeMs: Math.round(performance.now() - started) }
 }
 
 /**
@@ -99,33 +108,25 @@ export async function finishMerge(
   return true
 }
 
-type Begun =
-  | { kind: 'prepared'; parts: Part[] }
-  | { kind: 'failed'; error: unknown }
-  | Extract<Merged, { kind: 'stage_lost' }>
+/** What the first part finds, for all: whether the table has no rows yet, and the time of the load. */
+type Found = { kind: 'whole'; empty: boolean; at: string; copied: Copied }
+type Lost = Extract<Merged, { kind: 'stage_lost' }>
+
+type Begun = { kind: 'prepared'; parts: Part[]; copied: Copied } | { kind: 'failed'; error: unknown } | Lost
 
 /** The first part holds the lock on the table for all, from before the others begin until it is committed. */
-async function prepareParts(sql: Sql, { job, fence, plan }: Work, bounds: Bounds): Promise<Begun> {
+async function prepareParts(sql: Sql, { job, fence, slices }: Work, bounds: Bounds): Promise<Begun> {
   const { stage } = fence
-  const start = Promise.withResolvers<{ empty: boolean } | Extract<Merged, { kind: 'stage_lost' }>>()
-  const parts = plan.slices.map(async (rows, no) => {
-    if (no > 0 && 'kind' in (await start.promise)) return undefined
+  const start = Promise.withResolvers<Found | Lost>()
+  const parts = slices.map(async (rows, no) => {
+    if (no > 0 && (await start.promise).kind === 'stage_lost') return undefined
     return sql.begin(async (tx): Promise<Part | undefined> => {
       await limitMerge(tx, { workMemBytes: bounds.mergeWorkMemBytes, lockMs: bounds.mergeLockMs })
-      if (no === 0) {
-        await lockForMerge(tx, job.definition.table)
-        const lost = await stageLost(tx, job, stage)
-        start.resolve(lost ?? { empty: await isEmpty(tx, targetName(job.definition)) })
-      }
-      const begun = await start.promise
-      if ('kind' in begun) return undefined
-      const counts = await mergeRows(tx, {
-        figura: job.definition,
-        columns: await columnsOfStage(tx, job, stage),
-        rows,
-        empty: begun.empty,
-        counting: plan.counting,
-      })
+      if (no === 0) start.resolve(await findOut(tx, job, stage))
+      const found = await start.promise
+      if (found.kind === 'stage_lost') return undefined
+      const load = loadingOf(job, await namesOfStage(tx, job, stage), found.at)
+      const counts = await mergeRows(tx, { load, rows, empty: found.empty })
       // the COMMIT that follows finds no transaction, and does nothing
       return { ...counts, xid: await preparePart(tx, partName(fence, no)) }
     })
@@ -134,10 +135,18 @@ async function prepareParts(sql: Sql, { job, fence, plan }: Work, bounds: Bounds
   const settled = await Promise.allSettled(parts)
   const failed = settled.find((part) => part.status === 'rejected')
   if (failed) return { kind: 'failed', error: failed.reason }
-  const begun = await start.promise
-  if ('kind' in begun) return begun
+  const found = await start.promise
+  if (found.kind === 'stage_lost') return found
   const prepared = settled.flatMap((part) => (part.status === 'fulfilled' && part.value ? [part.value] : []))
-  return { kind: 'prepared', parts: prepared }
+  return { kind: 'prepared', parts: prepared, copied: found.copied }
+}
+
+async function findOut(tx: Transaction, job: ClaimedJob, stage: number): Promise<Found | Lost> {
+  await lockForMerge(tx, job.definition.table)
+  const staged = await readStage(tx, job, stage)
+  if (staged.kind === 'stage_lost') return staged
+  const empty = await isEmpty(tx, targetName(job.definition))
+  return { kind: 'whole', empty, at: await readMoment(tx), copied: staged.copied }
 }
 
 /** Whether a part that failed was prepared all the same is not always known, so all names are tried. */

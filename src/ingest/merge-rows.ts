@@ -1,87 +1,92 @@
 import type { ClaimedJob } from '../db/claims.ts'
-import type { MergeStats } from '../db/ends.ts'
-import { readMarks } from '../db/marks.ts'
+import { readTally, type MergeStats } from '../db/ends.ts'
 import type { Transaction } from '../db/postgres.ts'
-import { insertedInTransaction, stageColumns } from '../db/targets.ts'
-import type { Column, Figura } from '../figura/types.ts'
-import { countedMergeSql, insertSql, mergeSql, stageName } from './sql-postgres.ts'
+import { stageColumns } from '../db/targets.ts'
+import type { Copied, Counts } from './merge-stats.ts'
+import { filledColumns, modeOf } from './served.ts'
+import { countStageSql, explainedSql, insertSql, mergeSql, type Loading } from './sql-merge.ts'
+import { GONE_COLUMN, ROW_COLUMN } from './sql.ts'
+import { stageName } from './sql-postgres.ts'
 
 /** What became of a merge. `stage_lost`: the stage does not hold what was planned. */
 export type Merged =
   | { kind: 'merged'; stats: MergeStats; parts: number }
   | { kind: 'stage_lost'; found: number; expected: number }
 
-/** A piece of a stage, and how it is merged. */
-export type MergePlan = {
-  /** The stage in as many slices as there are transactions. */
-  slices: string[]
-  /** How the rows that were inserted are counted: by the server's own statistics, or by the MERGE itself. */
-  counting: 'statistics' | 'returning'
-}
-
-/** Undefined when every chunk of the stage is marked as done, with as many rows as the file has. */
-export async function stageLost(
+/** What a stage holds, when every chunk of it is marked as done, with as many rows as the file has. */
+export async function readStage(
   tx: Transaction,
   job: ClaimedJob,
   stage: number,
-): Promise<Extract<Merged, { kind: 'stage_lost' }> | undefined> {
-  const marks = await readMarks(tx, job.id, stage)
-  const asPlanned = marks.total > 0 && marks.done === marks.total
-  // what is no parquet tells its rows only when all is read
-  if (asPlanned && job.rows === null) job.rows = marks.read
-  const whole = asPlanned && marks.read === job.rows
-  return whole ? undefined : { kind: 'stage_lost', found: marks.read, expected: job.rows ?? 0 }
+): Promise<{ kind: 'whole'; copied: Copied } | Extract<Merged, { kind: 'stage_lost' }>> {
+  const { total, done, ...copied } = await readTally(tx, job.id, stage)
+  const whole = total > 0 && done === total && (job.rows === null || copied.read === job.rows)
+  return whole
+    ? { kind: 'whole', copied }
+    : { kind: 'stage_lost', found: copied.read, expected: job.rows ?? 0 }
 }
 
-/** The columns that a stage has: those of the figura that the file has. */
-export async function columnsOfStage(tx: Transaction, job: ClaimedJob, stage: number): Promise<Column[]> {
-  const names = await stageColumns(tx, stageName(job.id, stage))
-  return job.definition.columns.filter((column) => names.includes(column.name))
+/** The names of the columns that a job's stage has. */
+export function namesOfStage(tx: Transaction, job: ClaimedJob, stage: number): Promise<string[]> {
+  return stageColumns(tx, stageName(job.id, stage))
 }
 
-/** Rows that a statement inserted and updated. */
-export type Counts = { inserted: number; updated: number }
+/** A job as its statements need it; `names`: the columns of its stage, `at`: the time of the load. */
+export function loadingOf(job: ClaimedJob, names: string[], at: string): Loading {
+  const figura = job.definition
+  const mode = modeOf(job)
+  const columns = filledColumns(figura).filter(({ name }) => names.includes(name))
+  return {
+    figura,
+    mode,
+    columns: mode === 'delete' ? columns.filter(({ name }) => figura.key.includes(name)) : columns,
+    marked: mode !== 'delete' && names.includes(GONE_COLUMN),
+    numbered: names.includes(ROW_COLUMN),
+    job: job.id,
+    at,
+  }
+}
 
-/** Merges staged rows, all or a slice of them, within a transaction. */
+/** Merges staged rows, all or a slice of them, within a transaction. `empty`: the table has no rows yet. */
 export async function mergeRows(
   tx: Transaction,
-  {
-    figura,
-    columns,
-    rows,
-    empty,
-    counting,
-  }: { figura: Figura; columns: Column[]; rows: string; empty: boolean; counting: MergePlan['counting'] },
+  { load, rows, empty }: { load: Loading; rows: string; empty: boolean },
 ): Promise<Counts> {
-  if (empty) {
-    const { count } = await tx.unsafe(insertSql(figura, rows, columns))
-    return { inserted: count, updated: 0 }
+  if (load.mode === 'append' || (empty && load.mode !== 'delete' && !load.marked)) {
+    const { count } = await tx.unsafe(insertSql(load, rows))
+    const gone = load.marked ? (await countStage(tx, load, rows)).gone : 0
+    return { inserted: count, updated: 0, deleted: 0, skipped: gone }
   }
-  if (counting === 'returning') return countByMerge(tx, figura, rows, columns)
-  const before = await insertedInTransaction(tx, figura.table)
-  const { count } = await tx.unsafe(mergeSql(figura, rows, columns))
-  const inserted = (await insertedInTransaction(tx, figura.table)) - before
-  return { inserted, updated: count - inserted }
+  const counts = await execute(tx, mergeSql(load, rows))
+  if (load.mode !== 'delete') return counts
+  // a MERGE that inserts nothing does not come by the rows that match nothing
+  const staged = await countStage(tx, load, rows)
+  return { ...counts, skipped: staged.rows - counts.deleted }
 }
 
-/** For servers that keep no statistics; RETURNING costs 10 % of a MERGE of new rows. */
-async function countByMerge(
+/** How many rows a stage has, and how many of them the file calls gone. */
+export async function countStage(
   tx: Transaction,
-  figura: Figura,
+  load: Pick<Loading, 'marked'>,
   rows: string,
-  columns: Column[],
-): Promise<Counts> {
-  const [counts] = await tx.unsafe<Counts[]>(countedMergeSql(figura, rows, columns))
-  return counts ?? { inserted: 0, updated: 0 }
+): Promise<{ rows: number; gone: number }> {
+  const [counts] = await tx.unsafe<{ rows: number; gone: number }[]>(countStageSql(load, rows))
+  return counts ?? { rows: 0, gone: 0 }
 }
 
-/** The statistics of a job: its rows are inserted, updated, or were equal already. */
-export function statsOf(
-  job: { rows: number | null },
-  { inserted, updated }: Counts,
-  started: number,
-): MergeStats {
-  const read = job.rows ?? 0
-  const mergeMs = Math.round(performance.now() - started)
-  return { read, inserted, updated, unchanged: read - inserted - updated, mergeMs }
+/** Carries a MERGE out, and gives what the executor counted. */
+async function execute(tx: Transaction, statement: string): Promise<Counts> {
+  const [row] = await tx.unsafe<Record<string, [{ Plan: Record<string, number> }]>[]>(explainedSql(statement))
+  const plan = Object.values(row ?? {})[0]?.[0].Plan
+  const told = (what: string) => {
+    const count = plan?.[`Tuples ${what}`]
+    if (count === undefined) throw new Error(`PostgreSQL did not tell how many rows a MERGE has ${what}`)
+    return count
+  }
+  return {
+    inserted: told('Inserted'),
+    updated: told('Updated'),
+    deleted: told('Deleted'),
+    skipped: told('Skipped'),
+  }
 }

@@ -22,3 +22,10 @@ export function duckType(type: ColumnType): string {
       return type.kind.toUpperCase()
   }
 }
+
+/** Columns of the stage that are not the table's: the place of a row in its job, and whether the file calls it gone. */
+export const ROW_COLUMN = '_bulk_row'
+export const GONE_COLUMN = '_bulk_gone'
+
+/** More rows than a file has: the place of a row is the number of its file times this, and its number in the file. */
+export const FILE_ROWS = 2 ** 40

@@ -12,6 +12,7 @@ import { explainRefusal } from './explain.ts'
 import { asCorrupt, fileError, type OpenFile, type Pieces } from './file.ts'
 import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
+import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
 import { rejectLimit, tooManyRejected } from './rejects.ts'
 import { sourcesOf } from './rules.ts'
@@ -79,9 +80,6 @@ export async function runCheck(
   await asCorrupt(file.source, () => checkKeys({ duckdb, file, figura: job.definition, signal }))
   report.info('stage', 'every key is there once', { ms: since(started), rows: file.shape.rows })
 }
-
-/** Rows of a chunk: read from the file, staged, and left out since they break a rule. */
-export type Copied = { read: number; staged: number; rejected: number }
 
 /**
  * Copies the rows of a chunk into a table, given by its quoted name. Those that break a rule are left out, and kept as

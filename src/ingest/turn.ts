@@ -39,7 +39,8 @@ export function merged(
   context: Context,
   report: JobLog,
 ): Promise<Outcome> {
-  report.info('merge', 'the rows are merged', { ms: mergeMs, ...stats, ...how })
+  const said = job.dryRun === null ? 'the rows are merged' : 'the trial is done, and the table is as it was'
+  report.info('merge', said, { ms: mergeMs ?? 0, ...stats, ...how })
   return completed(job, context)
 }
 

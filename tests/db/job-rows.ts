@@ -1,12 +1,17 @@
 import { expect } from 'bun:test'
 import { claimJob, type Chunk } from '../../src/db/claims.ts'
+import type { MergeStats } from '../../src/db/ends.ts'
 import { findJob, insertJob, saveContract } from '../../src/db/jobs.ts'
 import { markDone, recordPlan } from '../../src/db/marks.ts'
 import type { Sql } from '../../src/db/postgres.ts'
 import { smallFigura } from '../support/figuras.ts'
 
 export const LIMITS = { leaseMs: 30_000, attempts: 3 }
-export const STATS = { read: 1, inserted: 1, updated: 0, unchanged: 0, mergeMs: 1 }
+/** Statistics of a file of new rows. */
+export function allInserted(rows: number): MergeStats {
+  const none = { rejected: 0, duplicates: 0, updated: 0, unchanged: 0, stale: 0, deleted: 0, removed: 0 }
+  return { ...none, read: rows, staged: rows, inserted: rows, mergeMs: 1 }
+}
 export const PROBLEM = {
   type: '/problems/internal',
   title: '',
@@ -33,7 +38,15 @@ export function jobRows(database: () => Sql) {
       const range = { file: 0, rowStart: no * 10, rowEnd: no * 10 + 10, byteStart: null, byteEnd: null }
       return { no, kind: 'rows', ...range, released: no < released }
     })
-    const plan = { bytes: 1, rows: chunks * 10, rowGroups: chunks, etag: null, format: 'parquet', planMs: 1, chunks: list } as const
+    const plan = {
+      bytes: 1,
+      rows: chunks * 10,
+      rowGroups: chunks,
+      etag: null,
+      format: 'parquet',
+      planMs: 1,
+      chunks: list,
+    } as const
     expect(await database().begin((tx) => recordPlan(tx, { job: job.id, attempt: 1 }, plan))).toBe(true)
     return job
   }

@@ -3,7 +3,7 @@ import { findJob, listJobs, takeStalled } from '../../src/db/jobs.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { completeJob, failJob, hasEarlier, nextWaiting, waitForTurn } from '../../src/db/ends.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
-import { jobRows, PROBLEM, STATS } from './job-rows.ts'
+import { jobRows, PROBLEM, allInserted } from './job-rows.ts'
 
 let database: FreshDatabase
 let sql: Sql
@@ -34,7 +34,7 @@ describe('jobs of one figura', () => {
 
   test('are due soon when their turn has come, so that a lost word does not leave them standing', async () => {
     for (const end of [
-      (id: string) => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS)),
+      (id: string) => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, { stats: allInserted(1) })),
       (id: string) => sql.begin((tx) => failJob(tx, { job: id, stage: 1 }, PROBLEM)),
     ]) {
       const [first, second, third] = [
@@ -70,7 +70,8 @@ describe('jobs of one figura', () => {
 
   test('are completed once: a second completion finds the job ended', async () => {
     const { id } = await planned('fim', 1)
-    const complete = () => sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, STATS))
+    const complete = () =>
+      sql.begin((tx) => completeJob(tx, { job: id, stage: 1 }, { stats: allInserted(1) }))
     expect(await complete()).toBe(true)
     expect(await complete()).toBe(false)
   })

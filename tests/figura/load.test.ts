@@ -127,13 +127,6 @@ describe('an error names the file, the line, what was found and what was expecte
     ['table of the service', 'cadastro.lojas', 'bulk.job', 2, 'found the schema "bulk"'],
     ['table of PostgreSQL', 'cadastro.lojas', 'pg_catalog.pg_class', 2, 'found the schema "pg_catalog"'],
     [
-      'unknown mode',
-      'sources:',
-      'load: { mode: apend }\nsources:',
-      10,
-      'found "apend", expected "merge", "append", "insert", "replace" or "delete" (did you mean "append"?)',
-    ],
-    [
       'source with a query',
       's3://exportacoes/lojas/',
       'https://a.com/x?y=1',

@@ -16,6 +16,7 @@ sources: ['s3://exportacoes/lojas/']
 `
 
 const LINE = 11
+const NAMES = '(id, filial, ativo, dados, quando, criado)'
 
 describe('a load that says', () => {
   test.each<[part: string, message: string]>([
@@ -35,10 +36,7 @@ describe('a load that says', () => {
     ],
     ['allow: delete', '"delete", expected a list'],
     ['allow: [delete, delete]', 'a list, expected each entry once'],
-    [
-      'version: quand',
-      'the version "quand", expected a name from columns (id, filial, ativo, dados, quando, criado) (did you mean "quando"?)',
-    ],
+    ['version: quand', `the version "quand", expected a name from columns ${NAMES} (did you mean "quando"?)`],
     [
       'version: ativo',
       'the version "ativo", which is boolean, expected a column of numbers, dates or timestamps',
@@ -71,7 +69,7 @@ describe('a load that says', () => {
     ['mode: replace, max_delete_percent: 5%', '"5%", expected a number'],
     [
       'mode: replace, scope: [filal]',
-      'the scope column "filal", expected a name from columns (id, filial, ativo, dados, quando, criado) (did you mean "filial"?)',
+      `the scope column "filal", expected a name from columns ${NAMES} (did you mean "filial"?)`,
     ],
     [
       'allow: [replace], scope: [dados]',

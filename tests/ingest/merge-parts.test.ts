@@ -8,6 +8,7 @@ import { rollbackOrphans } from '../../src/ingest/orphans.ts'
 import { stageName } from '../../src/ingest/sql-postgres.ts'
 import type { Task } from '../../src/job.ts'
 import { createLog } from '../../src/log.ts'
+import { allInserted } from '../db/job-rows.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
 
 const ROWS = 20_000
@@ -44,31 +45,25 @@ async function merges(job: { id: string }) {
 }
 
 describe('how a stage is merged', () => {
-  const facts = { version: 180000, trackCounts: true, preparedFree: 8, stageBlocks: 1000 }
+  const facts = { preparedFree: 8, stageBlocks: 1000 }
   const bounds = { mergeConnections: 3, mergePartRows: 100, mergePartBytes: 2 ** 40 }
   const plan = (changed: Partial<typeof facts>, rows = 1000, other: Partial<typeof bounds> = {}) =>
     planMerge({ ...facts, ...changed }, { id: 'j', rows }, { stage: 1, bounds: { ...bounds, ...other } })
 
   test('over as many connections as its rows or its bytes are worth, without a gap between the slices', () => {
-    expect(plan({}).slices.map((slice) => slice.match(/\(\d+,0\)/g))).toEqual([
+    expect(plan({}).map((slice) => slice.match(/\(\d+,0\)/g))).toEqual([
       ['(0,0)', '(333,0)'],
       ['(333,0)', '(666,0)'],
       ['(666,0)', '(4294967295,0)'],
     ])
-    expect(plan({}, 250).slices).toHaveLength(2)
-    expect(plan({}, 199).slices).toEqual([stageName('j', 1)])
-    expect(plan({}, 10, { mergePartBytes: 4_000_000 }).slices).toHaveLength(2)
+    expect(plan({}, 250)).toHaveLength(2)
+    expect(plan({}, 199)).toEqual([stageName('j', 1)])
+    expect(plan({}, 10, { mergePartBytes: 4_000_000 })).toHaveLength(2)
   })
 
   test('in one transaction where none can be prepared, or too few', () => {
-    for (const preparedFree of [0, 2, -1]) expect(plan({ preparedFree }).slices).toHaveLength(1)
-    expect(plan({ stageBlocks: 0 }).slices).toHaveLength(1)
-  })
-
-  test('counted by the MERGE itself only where the server counts nothing', () => {
-    expect(plan({}).counting).toBe('statistics')
-    expect(plan({ trackCounts: false }).counting).toBe('returning')
-    expect(plan({ trackCounts: false, version: 150000 }).counting).toBe('statistics')
+    for (const preparedFree of [0, 2, -1]) expect(plan({ preparedFree })).toHaveLength(1)
+    expect(plan({ stageBlocks: 0 })).toHaveLength(1)
   })
 })
 
@@ -180,7 +175,7 @@ async function crashAfterDecision(): Promise<{ task: Task; names: string[] }> {
     })
     xids.push(xid)
   }
-  const stats = { read: ROWS, inserted: ROWS, updated: 0, unchanged: 0, mergeMs: 1 }
+  const stats = allInserted(ROWS)
   expect(await decideMerge(at.sql, fence, { xids, stats })).toBe(true)
   return { task, names: [partName(fence, 0), partName(fence, 1)] }
 }
@@ -276,7 +271,7 @@ describe('parts that nobody will end', () => {
     await part(task.job, fence.mergeTry)
     await rollbackOrphans(at.sql, log)
     expect(await names()).toEqual([])
-    const stats = { read: 0, inserted: 0, updated: 0, unchanged: 0, mergeMs: 1 }
+    const stats = allInserted(0)
     expect(await decideMerge(at.sql, fence, { xids: ['1'], stats })).toBe(false)
   })
 

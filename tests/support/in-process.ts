@@ -71,7 +71,14 @@ export async function startInProcess(env: Record<string, string> = {}): Promise<
     for (const [at, key] of keys.entries()) await bucket.put(key, { file: paths[at]! })
     await saveContract(sql, { hash: id, figura: definition })
     const urls = keys.map((key) => bucket.url(key))
-    const job = { id, figura: name, contract: id, url: urls[0]!, urls: paths.length > 1 ? urls : null, sha256: null }
+    const job = {
+      id,
+      figura: name,
+      contract: id,
+      url: urls[0]!,
+      urls: paths.length > 1 ? urls : null,
+      sha256: null,
+    }
     await insertJob(sql, { ...job, ...asked })
     return { kind: 'job', figura: name, job: id, ring: 0 }
   }

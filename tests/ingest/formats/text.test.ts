@@ -116,7 +116,10 @@ describe('what is packed is unpacked', () => {
     ['gzip', gzipSync(csv)],
     ['zstd', zstdCompressSync(csv)],
     ['several members of gzip', Buffer.concat([gzipSync(csv.slice(0, 12)), gzipSync(csv.slice(12))])],
-    ['several frames of zstd', Buffer.concat([zstdCompressSync(csv.slice(0, 12)), zstdCompressSync(csv.slice(12))])],
+    [
+      'several frames of zstd',
+      Buffer.concat([zstdCompressSync(csv.slice(0, 12)), zstdCompressSync(csv.slice(12))]),
+    ],
     ['NDJSON in gzip', gzipSync(json)],
     ['NDJSON in zstd', zstdCompressSync(json)],
   ])('%s', async (_, content) => {
@@ -159,8 +162,16 @@ describe('a file ends its job in erro at the first try, with nothing in the tabl
     ['a gzip within a gzip', gzipSync(gzipSync('id,nome\n')), { code: 'file_not_known' }],
     ['half of a gzip', half(gzipSync(long)), { code: 'file_corrupt' }],
     ['half of a zstd', half(zstdCompressSync(long)), { code: 'file_corrupt' }],
-    ['something behind a gzip', Buffer.concat([gzipSync(long), Buffer.from('abc')]), { code: 'file_corrupt' }],
-    ['something behind a zstd', Buffer.concat([zstdCompressSync(long), Buffer.from('abcd')]), { code: 'file_corrupt' }],
+    [
+      'something behind a gzip',
+      Buffer.concat([gzipSync(long), Buffer.from('abc')]),
+      { code: 'file_corrupt' },
+    ],
+    [
+      'something behind a zstd',
+      Buffer.concat([zstdCompressSync(long), Buffer.from('abcd')]),
+      { code: 'file_corrupt' },
+    ],
     ['a column too few', 'nome\nAna\n', { code: 'schema_differs' }],
     ['two columns of one name', 'id,nome,nome\n1,a,b\n', { code: 'schema_differs' }],
   ])('%s', async (_, content, error) => {
@@ -202,7 +213,10 @@ describe('several files in one job', () => {
 
   test('are not loaded when one lacks a column of another', async () => {
     const { job } = await load(['id,nome\n1,a\n', 'id\n2\n'])
-    expect(job).toMatchObject({ status: 'erro', error: { code: 'schema_differs', differences: [{ column: 'nome' }] } })
+    expect(job).toMatchObject({
+      status: 'erro',
+      error: { code: 'schema_differs', differences: [{ column: 'nome' }] },
+    })
   })
 })
 

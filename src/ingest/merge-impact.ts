@@ -1,0 +1,42 @@
+import type { Impact } from '../db/ends.ts'
+import type { Transaction } from '../db/postgres.ts'
+import { refuseScope, refuseTooMany, type Lacking } from './merge-replace.ts'
+import type { Loading, Outcome } from './sql-merge.ts'
+import { impactSql, sampledColumns } from './sql-merge-impact.ts'
+
+type Values = Record<string, unknown>
+type Found = {
+  counts: Partial<Record<Outcome, number>>
+  lacking: Lacking | null
+  samples: { key: Values; changed: number[]; before: Values; after: Values }[]
+}
+
+/**
+ * Tells what a load would do to its table, by a statement that only reads.
+ * @throws BulkError what the load itself would be refused for: `too_many_deleted`, `schema_differs`
+ */
+export async function foretell(tx: Transaction, load: Loading, rows: string): Promise<Impact> {
+  if (load.mode === 'replace') refuseScope(load)
+  const [found] = await tx.unsafe<Found[]>(impactSql(load, rows))
+  if (!found) throw new Error('PostgreSQL did not answer what the load would do')
+  const { counts, lacking } = found
+  if (lacking) refuseTooMany(load, lacking)
+  const names = sampledColumns(load)
+  const samples = found.samples.map(({ key, changed: places, before, after }) => {
+    const changed = names.filter((_, at) => places.includes(at))
+    return { key, changed, before: pick(before, changed), after: pick(after, changed) }
+  })
+  return {
+    inserted: counts.inserted ?? 0,
+    updated: counts.updated ?? 0,
+    unchanged: counts.unchanged ?? 0,
+    stale: counts.stale ?? 0,
+    deleted: counts.deleted ?? 0,
+    removed: lacking?.lacking ?? 0,
+    samples,
+  }
+}
+
+function pick(values: Values, names: string[]): Values {
+  return Object.fromEntries(names.map((name) => [name, values[name] ?? null]))
+}

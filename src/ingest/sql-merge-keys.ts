@@ -1,0 +1,53 @@
+import { loadOf, type Duplicates } from '../figura/types.ts'
+import { quote } from '../quote.ts'
+import { ROW_COLUMN } from './sql.ts'
+import type { Loading } from './sql-merge.ts'
+
+const ROW = quote(ROW_COLUMN)
+
+/** Staged rows whose key is null in part: how many, and where the first ones stand. */
+export function nullKeysSql({ figura }: Loading, rows: string): string {
+  const missing = figura.key.map((key) => `s.${quote(key)} is null`).join(' or ')
+  return `
+    select (select count(*) from ${rows} as s where ${missing}) as count,
+      array(select s.${ROW} from ${rows} as s where ${missing} order by s.${ROW} limit 5) as places`
+}
+
+/**
+ * Keys that stand in several staged rows, as PostgreSQL compares them (a char(n) without its blanks): how many keys,
+ * in how many rows, and the first of them. Values that are sensitive are not read.
+ */
+export function repeatedKeysSql({ figura, columns }: Loading, rows: string): string {
+  const keys = figura.key.map(quote)
+  const shown = figura.key.map((key) => {
+    const sensitive = columns.some(({ name, sensitive: secret }) => name === key && secret)
+    return `${sensitive ? `'…'` : `r.${quote(key)}::text`} as ${quote(key)}`
+  })
+  return `
+    with repeated as materialized (
+      select ${keys.join(', ')}, count(*) as times, min(${ROW}) as first_place, max(${ROW}) as last_place
+      from ${rows} as s group by ${keys.join(', ')} having count(*) > 1
+    )
+    select (select count(*) from repeated) as keys, (select coalesce(sum(times), 0)::bigint from repeated) as rows,
+      (select coalesce(jsonb_agg(to_jsonb(e.*)), '[]') from (
+        select (select to_jsonb(k.*) from (select ${shown.join(', ')}) as k) as key, times, first_place, last_place
+        from repeated as r order by first_place limit 5
+      ) as e) as examples`
+}
+
+/** Takes the rows out of a stage that do not count beside another row with their key. */
+export function dropDuplicatesSql({ figura }: Loading, rows: string): string {
+  return `
+    delete from ${rows} as s using (
+      select ctid as place, row_number() over (
+        partition by ${figura.key.map(quote).join(', ')} order by ${rank(loadOf(figura))}
+      ) as rank from ${rows}
+    ) as r where s.ctid = r.place and r.rank > 1`
+}
+
+function rank({ duplicates, version }: { duplicates: Duplicates; version?: string }): string {
+  if (duplicates === 'first') return ROW
+  if (duplicates === 'newest' && version !== undefined)
+    return `${quote(version)} desc nulls last, ${ROW} desc`
+  return `${ROW} desc`
+}
