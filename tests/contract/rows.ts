@@ -13,12 +13,12 @@ export async function readRows(
   const columns = await sql<{ name: string }[]>`
     select attname as name from pg_attribute where attrelid = to_regclass(${table}) and attnum > 0`
   const ordered = key.filter((name) => columns.some((column) => column.name === name))
-  const order = [...ordered.map((name) => `t."${name}"`), 't::text'].join(', ')
+  const order = [...ordered.map((name) => `one."${name}"`), 'one::text'].join(', ')
   const rows = await sql.unsafe<{ row: Record<string, unknown> }[]>(`
     select (
       select jsonb_object_agg(key, case
         when jsonb_typeof(value) in ('object', 'array', 'null') then value else to_jsonb(value #>> '{}') end)
-      from jsonb_each(to_jsonb(t))
-    ) as row from ${table} as t order by ${order}`)
+      from jsonb_each(to_jsonb(one))
+    ) as row from ${table} as one order by ${order}`)
   return rows.map(({ row }) => row)
 }
