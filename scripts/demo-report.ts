@@ -1,7 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type postgres from 'postgres'
-import type { JobLog } from '../src/api/schemas.ts'
+import type { JobLog } from '../src/api/load-schemas.ts'
 import { read } from './follow.ts'
 
 /** Some rows of the table, in columns. */

@@ -102,7 +102,10 @@ async function exportList(
 }
 
 /** The newest job, when its statistics are those that were told beforehand. */
-async function expectStats({ service }: System, expected: JobStatus['stats']): Promise<JobStatus> {
+async function expectStats(
+  { service }: System,
+  expected: Record<'read' | 'inserted' | 'updated' | 'unchanged', number>,
+): Promise<JobStatus> {
   const { jobs } = await read<{ jobs: JobStatus[] }>(service.url, '/fornecedores/_bulk?limit=1')
   const job = jobs[0]
   if (!job) throw new Error('GET /fornecedores/_bulk: found no job, expected the one that was sent.')

@@ -105,8 +105,14 @@ function boundsOf(read: Read) {
 /** What requests, files and chunks may have. */
 function fileBounds(read: Read) {
   return {
-    /** A request holds an address, never data. */
-    bodyBytes: 64 * 1024,
+    /** A request holds addresses, never data: 1,000 presigned ones have 2.5 MB. */
+    bodyBytes: 4 * MiB,
+    /** How long a PUT waits for a look at the file, before it is accepted without one; 0: no look is taken. */
+    preflightMs: read.integer('PREFLIGHT_MS', 2000, 0, 20_000),
+    /** Looks at once; a PUT that comes beside them is accepted without one, so that a burst does not wait in line. */
+    preflights: 8,
+    /** DuckDB's own buffers, in the process that takes these looks: a footer alone is read. */
+    preflightBytes: 64 * MiB,
     /** Connections of the API. One PUT is one statement of about a millisecond. */
     apiConnections: read.integer('API_CONNECTIONS', 10, 1, 1000),
     /**
@@ -193,6 +199,8 @@ function jobBounds(read: Read) {
     sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
     /** Times that a job may be claimed before it ends in `erro`. */
     attempts: read.integer('ATTEMPTS', 5, 1, 100),
+    /** How long rows that were left out can be read. */
+    rejectsDays: read.integer('REJECTS_DAYS', 30, 1, 36_500),
     /** How long a stop waits for what is running. */
     drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,
   }

@@ -36,6 +36,12 @@ export const ERRORS = {
     'The address does not take this method',
     'Use a method that the header Allow lists.',
   ),
+  mode_refused: e(
+    422,
+    'never',
+    'The figura does not allow this mode',
+    'Send a mode that `allow` lists, or leave it out.',
+  ),
   body_too_large: e(
     413,
     'never',
@@ -55,6 +61,12 @@ export const ERRORS = {
     'never',
     'The source is not allowed',
     'Use a source of the figura, or have one added to it.',
+  ),
+  source_empty: e(
+    422,
+    'never',
+    'No file was found under the address',
+    'Upload the files first, or mend the pattern of the address.',
   ),
   source_missing: e(
     404,
@@ -97,8 +109,8 @@ export const ERRORS = {
   file_not_known: e(
     422,
     'never',
-    'The file has no known format',
-    'Send a file of Apache Parquet, Apache Avro, CSV or NDJSON.',
+    'The file is of no known format',
+    'Send parquet, Avro, CSV or NDJSON; the last two may be packed by gzip or zstd.',
   ),
   file_corrupt: e(422, 'never', 'The file is damaged', 'Write and upload the file anew.'),
 
@@ -140,7 +152,7 @@ export const ERRORS = {
     422,
     'never',
     'Too many rows break a rule',
-    'Mend the rows that the rejects of the job list, or have the limit of the figura raised.',
+    'Mend the rows that `rejects` of the job lists, or have the limit of the figura raised.',
   ),
 
   stage_lost: e(503, 'later', 'The stage was lost', 'Nothing is to be done: the file is read again.'),
@@ -180,25 +192,25 @@ export type Problem = {
   [extra: string]: unknown
 }
 
+/** The parts of an error's sentence. */
+export type Said = { subject: string; found: string; expected: string; action?: string }
+
 /**
  * An error with a code of the table above. Its sentence always has the same shape: subject, found, expected, what
  * to do. `extra` goes into the problem as further fields (never a secret).
  */
 export class BulkError extends Error {
   readonly code: ErrorCode
+  readonly said: Said
   /** The sentence without what to do. */
   readonly finding: string
   readonly extra: Record<string, unknown>
 
-  constructor(
-    code: ErrorCode,
-    said: { subject: string; found: string; expected: string; action?: string },
-    extra: Record<string, unknown> = {},
-    options?: ErrorOptions,
-  ) {
+  constructor(code: ErrorCode, said: Said, extra: Record<string, unknown> = {}, options?: ErrorOptions) {
     const action = said.action ?? ERRORS[code].action
     const finding = `${said.subject}: found ${said.found}, expected ${said.expected}`
     super(`${finding}. ${action}`, options)
+    this.said = said
     this.finding = finding
     this.name = 'BulkError'
     this.code = code

@@ -6,6 +6,14 @@ export type Status = (typeof STATUSES)[number]
 export const PHASES = ['plan', 'stage', 'wait', 'merge'] as const
 export type Phase = (typeof PHASES)[number]
 
+/** Trials, of which nothing reaches the table: of the columns alone, of every row, of what the merge would do. */
+export const DRY_RUNS = ['schema', 'rows', 'impact'] as const
+export type DryRun = (typeof DRY_RUNS)[number]
+
+/** What a file can be, as its content tells. */
+export const FORMATS = ['parquet', 'avro', 'csv', 'ndjson'] as const
+export type Format = (typeof FORMATS)[number]
+
 /**
  * One piece of work as it crosses NATS and the thread border: ids only, never a URL or a credential.
  * `stage` is the number of the stage that the piece belongs to: a piece of a stage that was given up is dropped.
@@ -29,7 +37,3 @@ export type Outcome = { kind: 'done'; release: Task[] } | { kind: 'again'; delay
 export function publicUrl(url: string): string {
   return url.replace(/[?#].*$/s, '').replace(/^([a-z0-9+.-]+:\/\/)[^/]*@/i, '$1')
 }
-
-/** What a file can hold; told by its bytes. */
-export const FORMATS = ['parquet', 'avro', 'csv', 'ndjson'] as const
-export type Format = (typeof FORMATS)[number]

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createApp } from './api/app.ts'
-import { createHealth, type Readiness } from './api/health.ts'
+import { createHealth } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
@@ -9,7 +9,9 @@ import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
 import { ringForAccepted } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
+import { listFiles } from './source/list.ts'
 import { requireWorkDir } from './worker/folder.ts'
+import { type Looker, superviseLooker } from './worker/looks.ts'
 import { killAfterMs, STOP_MS, within } from './worker/stop.ts'
 import { superviseWorker, type Supervisor } from './worker/supervise.ts'
 
@@ -21,7 +23,7 @@ const REQUESTS_MS = 5000
 
 type Server = { port: number | undefined; stop(force?: boolean): Promise<void> }
 type Links = { sql: Sql; queue: Queue }
-type Service = Links & { server: Server; worker: Supervisor | undefined }
+type Service = Links & { server: Server; worker: Supervisor | undefined; looker: Looker | undefined }
 
 let log = createLog({})
 let stopping = false
@@ -38,7 +40,8 @@ try {
 function start(): Service {
   const config = readConfig()
   log = createLog({ node: config.node, role: config.role })
-  if (config.role !== 'api') requireWorkDir(config.workDir)
+  const looks = config.role !== 'worker' && config.bounds.preflightMs > 0
+  if (config.role !== 'api' || looks) requireWorkDir(config.workDir)
   const name = `bulk ${config.node} api`
   const sql = openPostgres(config.databaseUrl, { max: config.bounds.apiConnections, name })
   const ackWaitMs = config.bounds.leaseMs
@@ -46,9 +49,11 @@ function start(): Service {
   const service: Service = {
     sql,
     queue,
-    server: listen(config, { sql, queue }, () => readiness(service, config)),
+    server: listen(config, { sql, queue }, () => service),
     worker: undefined,
+    looker: undefined,
   }
+  if (looks) service.looker = startLooker(config)
   if (config.role !== 'api') service.worker = startWorker(config)
   log.info('listening', { host: config.host, port: service.server.port, role: config.role })
   void migrateUntilDone(config)
@@ -56,17 +61,21 @@ function start(): Service {
 }
 
 /** @throws Error that names the variable that is at fault: FIGURAS_DIR, PORT or HOST */
-function listen(config: Config, { sql, queue }: Links, readiness: Readiness): Server {
+function listen(config: Config, { sql, queue }: Links, service: () => Service): Server {
+  const ready = () => readiness(service(), config)
   const app =
     config.role === 'worker'
-      ? createHealth({ readiness, log })
+      ? createHealth({ readiness: ready, log })
       : createApp({
           sql,
           figuras: openFiguras(config.figurasDir),
           allowLoopback: config.allowLoopback,
           bodyBytes: config.bounds.bodyBytes,
+          rejectsDays: config.bounds.rejectsDays,
+          list: (pattern) => listFiles(pattern, config),
+          preflight: async (sent) => service().looker?.look(sent),
           accepted: (job) => ring(queue, job),
-          readiness,
+          readiness: ready,
           log,
         })
   try {
@@ -117,6 +126,15 @@ function startWorker({ threads, bounds }: Config): Supervisor {
   })
 }
 
+function startLooker({ bounds }: Config): Looker {
+  return superviseLooker(join(import.meta.dir, 'look.ts'), {
+    env: workerEnvironment(bounds.preflights),
+    waitMs: bounds.preflightMs,
+    atOnce: bounds.preflights,
+    log,
+  })
+}
+
 /** The job is committed by now; whatever happens here, the sweeper makes good for it. */
 function ring(queue: Queue, job: { id: string; figura: string }): void {
   try {
@@ -137,11 +155,11 @@ async function migrateUntilDone(config: Config): Promise<void> {
   }
 }
 
-async function stop({ server, worker, queue, sql }: Service, signal: string): Promise<void> {
+async function stop({ server, worker, looker, queue, sql }: Service, signal: string): Promise<void> {
   if (stopping) return
   stopping = true
   log.info('stopping', { signal })
-  await Promise.all([stopServer(server), worker?.stop()])
+  await Promise.all([stopServer(server), worker?.stop(), looker?.stop()])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')
   process.exit(0)

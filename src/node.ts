@@ -10,6 +10,7 @@ import { consume } from './queue/consume.ts'
 import { publishEvent } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
+import { startRejectSweep } from './worker/expiry.ts'
 import { makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
 import { STOP_MS, within } from './worker/stop.ts'
@@ -26,6 +27,7 @@ type Running = {
   consumption: ReturnType<typeof consume>
   sweep: ReturnType<typeof startSweep>
   orphans: ReturnType<typeof startOrphanSweep>
+  expiry: ReturnType<typeof startRejectSweep>
 }
 
 let log = createLog({ role: 'worker', pid: process.pid })
@@ -82,7 +84,9 @@ async function start(): Promise<Running> {
     log,
   })
   const orphans = startOrphanSweep(sql, { everyMs: config.bounds.sweepMs, log })
-  return { config, sql, queue, pool, consumption, sweep, orphans }
+  const { sweepMs, rejectsDays } = config.bounds
+  const expiry = startRejectSweep(sql, { everyMs: sweepMs, days: rejectsDays, log })
+  return { config, sql, queue, pool, consumption, sweep, orphans, expiry }
 }
 
 /** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
@@ -93,7 +97,7 @@ async function stop(why: string): Promise<void> {
     log.info('stopped while starting', { why })
     process.exit(0)
   }
-  const { config, sql, queue, pool, consumption, sweep, orphans } = running
+  const { config, sql, queue, pool, consumption, sweep, orphans, expiry } = running
   const { drainMs } = config.bounds
   log.info('draining', { why })
   const drained = consumption.stop()
@@ -103,7 +107,8 @@ async function stop(why: string): Promise<void> {
     if (!(await within(STOP_MS.interrupt, drained)))
       log.warn('a task could not be interrupted; its lease has to run out')
   }
-  await Promise.all([pool.stop(), within(STOP_MS.threads, Promise.all([sweep.stop(), orphans.stop()]))])
+  const sweeps = Promise.all([sweep.stop(), orphans.stop(), expiry.stop()])
+  await Promise.all([pool.stop(), within(STOP_MS.threads, sweeps)])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')
   process.exit(0)

@@ -4,6 +4,7 @@ import { createDocs } from './docs.ts'
 import { createFiguras } from './figuras.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { createProblems } from './problem.ts'
+import { createRejects } from './rejects.ts'
 import type { Route } from './routes.ts'
 import { SERVE } from './serve.ts'
 
@@ -11,15 +12,25 @@ import { SERVE } from './serve.ts'
  * The whole HTTP API as one Elysia app; `.listen({ hostname, port })` serves it, `.handle(request)` answers
  * in process. It reads and writes job rows alone: the queue is told of a new job through `accepted`.
  */
-export function createApp({ readiness, ...dependencies }: BulkDependencies & { readiness: Readiness }) {
+export function createApp({
+  readiness,
+  rejectsDays,
+  ...dependencies
+}: BulkDependencies & {
+  readiness: Readiness
+  /** How long rows that were left out are kept. */
+  rejectsDays: number
+}) {
+  const { sql, figuras } = dependencies
   const routes: Route[] = []
   // normalize would silently drop unknown fields of a body, and copy every answer
   const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
     .use(createProblems({ log: dependencies.log, routes }))
     .use(createBulk(dependencies))
-    .use(createFiguras(dependencies.figuras))
+    .use(createRejects({ sql, figuras, rejectsDays }))
+    .use(createFiguras(figuras))
     .use(healthRoutes(readiness))
-    .use(createDocs(dependencies.figuras))
+    .use(createDocs(figuras))
   routes.push(...app.routes)
   return app
 }

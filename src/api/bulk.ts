@@ -5,9 +5,12 @@ import { readJson } from './body.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
 import { findJobs, requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
+import { requireObject } from './invalid.ts'
 import { says } from './operation.ts'
+import { readDetails } from './rejects-view.ts'
 import { FiguraParams, JobParams } from './schema-parts.ts'
-import { Accepted, JobLog, JobPage, JobQuery, JobStatus, Submission } from './schemas.ts'
+import { JobLog } from './load-schemas.ts'
+import { Accepted, JobPage, JobQuery, JobStatus, Submission } from './schemas.ts'
 import { isLive, jobView, logView, pollSeconds } from './view.ts'
 
 export type BulkDependencies = AcceptDependencies & {
@@ -37,7 +40,9 @@ export function createBulk(dependencies: BulkDependencies) {
       },
       {
         params: FiguraParams,
-        parse: [({ request }) => readJson(request, bodyBytes)],
+        parse: [
+          async ({ request }) => requireObject(await readJson(request, bodyBytes), Submission['x-expected']),
+        ],
         body: Submission,
         response: { 202: Accepted },
         detail: SUBMIT,
@@ -51,7 +56,7 @@ export function createBulk(dependencies: BulkDependencies) {
           set.headers['cache-control'] = 'no-store'
           set.headers['retry-after'] = String(pollSeconds(job))
         }
-        return jobView(job)
+        return jobView(job, await inTime(readDetails(sql, job)))
       },
       { params: JobParams, response: { 200: JobStatus }, detail: STATUS },
     )
@@ -85,14 +90,30 @@ const SUBMIT = says({
   id: 'submitFile',
   summary: 'Send a file',
   description:
-    'Accepts the address of a parquet file for loading, and answers at once. The job is safe from then on. ' +
-    'The body is read as JSON whatever its content type.',
+    'Accepts the address of a file for loading. The job is safe from then on. Before, a short look is taken at the ' +
+    'file: one that does not fit is refused at once, and no job is made; when the look takes too long the file is ' +
+    'accepted, and the job tells. The body is read as JSON whatever its content type.',
   tag: 'Jobs',
   errors: [
     'body_not_json',
     'body_invalid',
     'body_too_large',
+    'mode_refused',
     'source_refused',
+    'source_empty',
+    'source_missing',
+    'source_denied',
+    'source_changed',
+    'source_unreachable',
+    'sha256_differs',
+    'file_too_large',
+    'file_not_parquet',
+    'file_not_known',
+    'file_corrupt',
+    'schema_differs',
+    'key_null',
+    'required_null',
+    'expression_wrong',
     'figura_unknown',
     'figura_broken',
     'unavailable',

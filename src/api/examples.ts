@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { BulkError, ERRORS, type ErrorCode, type Problem } from '../errors.ts'
 import { markdownTable } from './markdown.ts'
-import { JobStatus, URL_EXPECTED } from './schemas.ts'
+import { JobStatus, Submission } from './schemas.ts'
 
 /** A value that fits the schema, put together from the first example of each of its fields. */
 export function exampleOf(schema: TSchema): unknown {
@@ -17,9 +17,10 @@ export function exampleOf(schema: TSchema): unknown {
 
 /** Jobs in the statuses that matter most, as the status address answers them. */
 export function jobExamples(): Record<string, { summary: string; value: object }> {
-  const job = { ...Object(exampleOf(JobStatus)), error: null }
+  const plain = { error: null, mode: null, dry_run: null, files: null, rejects: null, impact: null }
+  const job = { ...Object(exampleOf(JobStatus)), ...plain }
   const ended = { phase: null, finished_at: '2026-03-02T12:00:06.700Z' }
-  const none = { read: null, inserted: null, updated: null, unchanged: null }
+  const none = Object.fromEntries(Object.keys(job.stats).map((name) => [name, null]))
   const done = { chunks: { done: 8, total: 8 }, rows: { done: 200_000, total: 200_000 }, percent: 100 }
   const timings = { ...job.timings_ms, stage: null, merge: null }
   const staging = {
@@ -30,9 +31,13 @@ export function jobExamples(): Record<string, { summary: string; value: object }
   }
   const unread = { chunks: { done: 0, total: null }, rows: { done: 0, total: null }, percent: 0 }
   const failed = { status: 'erro', progress: unread, stats: none, error: problemExample('schema_differs') }
+  const completed = { ...job, ...ended, status: 'completo', progress: done }
+  const { stats, rejects } = Object(exampleOf(JobStatus))
+  const leftOut = { stats: { ...stats, rejected: 12, staged: 199_988, unchanged: 198_488 }, rejects }
   return {
     processando: { summary: 'being read', value: staging },
-    completo: { summary: 'in the table', value: { ...job, ...ended, status: 'completo', progress: done } },
+    completo: { summary: 'in the table', value: completed },
+    rejeitadas: { summary: 'in the table, but for some rows', value: { ...completed, ...leftOut } },
     erro: { summary: 'ended in an error', value: { ...staging, ...ended, ...failed, timings_ms: timings } },
   }
 }
@@ -54,20 +59,19 @@ type Said = { subject: string; found: string; expected: string; [extra: string]:
 const BULK = '/fornecedores/_bulk'
 const REQUEST = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a11'
 
+const FIELDS = Object.keys(Submission.properties).join(', ')
+const FILE = 's3://exportacoes/fornecedores/2026-03-02.parquet'
+
 /** What is said with the codes that requests meet, and one that a job meets. */
 const SAID: Partial<Record<ErrorCode, Said>> = {
   body_not_json: { subject: 'The body', found: 'an empty body', expected: 'a JSON object', instance: BULK },
   body_invalid: {
     subject: 'The body',
-    found: 'url: nothing; ulr: an unknown field',
-    expected: `url: ${URL_EXPECTED}; ulr: url (known are url, sha256)`,
+    found: 'urls: 5; ulr: an unknown field',
+    expected: `urls: a list of 1 to 1000 addresses, no two alike; ulr: url (known are ${FIELDS})`,
     errors: [
-      {
-        field: 'url',
-        found: 'nothing',
-        expected: URL_EXPECTED,
-      },
-      { field: 'ulr', found: 'an unknown field', expected: 'url (known are url, sha256)' },
+      { field: 'urls', found: '5', expected: 'a list of 1 to 1000 addresses, no two alike' },
+      { field: 'ulr', found: 'an unknown field', expected: `url (known are ${FIELDS})` },
     ],
     instance: BULK,
   },
@@ -145,6 +149,48 @@ const SAID: Partial<Record<ErrorCode, Said>> = {
     found: 's3://elsewhere/fornecedores.parquet',
     expected: 'an address under s3://exportacoes/fornecedores/',
     sources: ['s3://exportacoes/fornecedores/'],
+    instance: BULK,
+  },
+  source_empty: {
+    subject: 's3://exportacoes/fornecedores/2026-03-*.parquet',
+    found: 'none that fits among 7 keys that begin alike',
+    expected: 'a file at the least',
+    instance: BULK,
+  },
+  source_missing: { subject: FILE, found: 'HTTP 404 NoSuchKey', expected: 'the file', instance: BULK },
+  source_denied: { subject: FILE, found: 'HTTP 403 AccessDenied', expected: 'the file', instance: BULK },
+  source_changed: {
+    subject: FILE,
+    found: 'the ETag "77aa01c2"',
+    expected: '"9b2cf535", as it was sent',
+    instance: BULK,
+  },
+  source_unreachable: { subject: FILE, found: 'ECONNREFUSED', expected: 'an answer', instance: BULK },
+  mode_refused: {
+    subject: 'The figura fornecedores',
+    found: 'the mode replace',
+    expected: 'merge or append',
+    allow: ['merge', 'append'],
+    instance: BULK,
+  },
+  file_too_large: {
+    subject: FILE,
+    found: '1200000 rows',
+    expected: 'at most 1000000 (limits.max_rows of the figura)',
+    instance: BULK,
+  },
+  file_not_parquet: {
+    subject: FILE,
+    found: 'a page of HTML',
+    expected: 'a parquet file, with PAR1 at its end',
+    instance: BULK,
+  },
+  key_null: {
+    subject: 'The column id',
+    found: '3 null(s), as the footer says',
+    expected: 'none',
+    column: 'id',
+    nulls: 3,
     instance: BULK,
   },
   schema_differs: {

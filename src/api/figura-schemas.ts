@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { type Static, t } from 'elysia'
-import { answer, nullable } from './schema-parts.ts'
+import { DUPLICATES, MODES } from '../figura/types.ts'
+import { answer, nullable, oneOf } from './schema-parts.ts'
 
 /** What the API says about figuras. See schema-parts.ts. */
 
@@ -60,20 +61,144 @@ export const FiguraList = answer(
 )
 export type FiguraList = Static<typeof FiguraList>
 
+const Whole = (description: string, example: number) =>
+  Type.Integer({ minimum: 0, description, examples: [example] })
+
+const ExtraColumn = t.String({
+  description: 'The jsonb column that they are gathered in.',
+  examples: ['outros'],
+})
+
+const Literal = t.Union([t.String(), t.Number(), t.Boolean()])
+const rule = (description: string, example: unknown) =>
+  t.Optional(t.Union([t.String(), t.Number(), t.Boolean()], { description, examples: [example] }))
+
+/** What does not apply to a column is absent. */
+const FiguraColumn = t.Object({
+  name: t.String({ description: 'Its name in the table.', examples: ['uf'] }),
+  type: t.String({ description: "Its type, under PostgreSQL's name.", examples: ['char(2)'] }),
+  required: t.Boolean({ description: 'Whether a null is refused.', examples: [false] }),
+  from: t.String({ description: 'Its name in the file.', examples: ['estado'] }),
+  aliases: t.Optional(
+    t.Array(t.String(), {
+      description: 'Other names that it may have there; the first that the file has counts.',
+      examples: [['uf']],
+    }),
+  ),
+  expr: t.Optional(
+    t.String({
+      description: 'A DuckDB expression over the columns of the file, in place of `from`.',
+      examples: ['upper(trim(uf))'],
+    }),
+  ),
+  null_if: t.Optional(
+    t.Array(t.String(), { description: 'Texts that stand for null.', examples: [['', '-']] }),
+  ),
+  default: rule('Takes the place of a null.', 'SP'),
+  pattern: t.Optional(
+    t.String({ description: 'Part of the text has to match (RE2).', examples: ['^[A-Z]{2}$'] }),
+  ),
+  enum: t.Optional(
+    t.Array(Literal, { description: 'The values that it may have.', examples: [['AC', 'SP']] }),
+  ),
+  min: rule('The least value.', 0),
+  max: rule('The greatest value.', 1_000_000),
+  max_length: t.Optional(Whole('Characters of the text, at the most.', 40)),
+  check: t.Optional(
+    t.String({ description: 'A DuckDB condition; false refuses the row.', examples: ['limite <> 13'] }),
+  ),
+  sensitive: t.Optional(t.Boolean({ description: 'Its values are never shown.', examples: [true] })),
+  missing: t.Optional(
+    oneOf(['keep', 'fill'], {
+      description: 'Where the file lacks it: keep what the table has, or fill in the default or null.',
+      examples: ['keep'],
+    }),
+  ),
+  only_insert: t.Optional(
+    t.Boolean({ description: 'Written with a new row, and never updated.', examples: [true] }),
+  ),
+})
+
+const FiguraLoad = t.Object(
+  {
+    mode: oneOf(MODES, {
+      description: 'What loading means, unless a request says otherwise.',
+      examples: ['merge'],
+    }),
+    allow: t.Array(t.String(), {
+      description: 'The modes that a request may ask for.',
+      examples: [['merge', 'replace']],
+    }),
+    version: nullable(
+      t.String({
+        description: 'The column that tells which row is newer: an older one overwrites nothing.',
+        examples: ['atualizado_em'],
+      }),
+    ),
+    duplicates: oneOf(DUPLICATES, {
+      description: 'Which of the rows of a file with the same key counts; refuse: such a file is not loaded.',
+      examples: ['refuse'],
+    }),
+    scope: t.Array(t.String(), {
+      description:
+        'In mode replace, only rows with values of these columns that the file has may go. Empty: any.',
+      examples: [['filial']],
+    }),
+    max_delete_percent: t.Number({
+      description: 'In mode replace, no greater share of the rows may go.',
+      examples: [50],
+    }),
+    delete_marker: nullable(
+      t.Object({
+        from: t.String({
+          description: 'The column of the file that says that a row is gone.',
+          examples: ['excluido'],
+        }),
+        how: oneOf(['hard', 'soft'], {
+          description: 'hard: the row is deleted. soft: it stays, with the time of it.',
+          examples: ['hard'],
+        }),
+        at: t.Optional(
+          t.String({ description: 'The column that the time goes into.', examples: ['excluido_em'] }),
+        ),
+      }),
+    ),
+    history: t.Boolean({ description: 'Whether all versions of a row are kept.', examples: [false] }),
+  },
+  { description: 'What loading means.' },
+)
+
 export const FiguraView = answer(
   {
     name: Name,
     description: Description,
     table: Table,
     key: Key,
-    columns: t.Array(
-      t.Object({
-        name: t.String({ description: 'Its name in the table.', examples: ['uf'] }),
-        type: t.String({ description: "Its type, under PostgreSQL's name.", examples: ['char(2)'] }),
-        required: t.Boolean({ description: 'Whether a null is refused.', examples: [false] }),
-        from: t.String({ description: 'Its name in the file.', examples: ['estado'] }),
-      }),
-      { description: 'The columns, in the order of the file.' },
+    columns: t.Array(FiguraColumn, { description: 'The columns, in the order of the file.' }),
+    checks: t.Record(t.String(), t.String(), {
+      description: 'Conditions that every row has to meet, as DuckDB expressions over the columns, by name.',
+      examples: [{ vigencia: 'inicio <= fim' }],
+    }),
+    extra: t.Union([t.Literal('ignore'), t.Literal('refuse'), t.Object({ keep: ExtraColumn })], {
+      description: 'What becomes of columns that only the file has.',
+      examples: ['ignore'],
+    }),
+    load: FiguraLoad,
+    rejects: t.Object(
+      {
+        max_rows: nullable(Whole('Rows; null: any number.', 0)),
+        max_percent: nullable(
+          t.Number({ description: 'Of the rows read; null: any share.', examples: [null] }),
+        ),
+      },
+      { description: 'How many rows may be left out, where the rest is loaded.' },
+    ),
+    limits: t.Object(
+      {
+        max_bytes: nullable(Whole('Bytes of a file; null: what the service takes.', 500_000_000)),
+        max_rows: nullable(Whole('Rows of a file; null: what the service takes.', 1_000_000)),
+      },
+      { description: 'What a file may have.' },
     ),
     sources: t.Array(t.String(), {
       description: 'Where files may come from: prefixes of addresses.',

@@ -1,7 +1,7 @@
 import { Elysia } from 'elysia'
 import type { Figuras, LoadedFigura } from '../figura/load.ts'
-import { typeName } from '../figura/type-names.ts'
 import { type Figura, tableName } from '../figura/types.ts'
+import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { says } from './operation.ts'
@@ -65,7 +65,8 @@ function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraV
     description: figura.description,
     table: tableName(figura),
     key: figura.key,
-    columns: figura.columns.map((column) => ({ ...column, type: typeName(column.type) })),
+    columns: figura.columns.map(columnView),
+    ...loadView(figura),
     sources: figura.sources,
     contract: hash,
     links: links(name),

@@ -30,12 +30,24 @@ export function invalid(code: 'query_invalid' | 'body_invalid', errors: WrongFie
   return new BulkError(code, said, { errors })
 }
 
+/**
+ * The body, which has to be an object. A schema whose fields may all be absent lets a null through, and looks into the
+ * letters of a text.
+ * @throws BulkError body_invalid
+ */
+export function requireObject(body: unknown, expected: string): object {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
+  throw invalid('body_invalid', [{ field: ALL, found: described(body, false), expected }])
+}
+
+const ALL = '(all of it)'
+
 /** The fields that do not fit, each once, in the order of the schema's complaints. */
 function wrongFields(error: ValidationError): WrongField[] {
   const fields = new Map<string, WrongField>()
   for (const complaint of error.all) {
     if (!('path' in complaint) || typeof complaint.path !== 'string' || !('value' in complaint)) continue
-    const field = complaint.path.slice(1).replaceAll('/', '.') || '(all of it)'
+    const field = complaint.path.slice(1).replaceAll('/', '.') || ALL
     fields.set(field, wrongField(error, field, complaint.path, complaint.value))
   }
   return [...fields.values()]
@@ -46,7 +58,8 @@ function wrongField(error: ValidationError, field: string, path: string, value: 
   const known: Record<string, TSchema> = schema.properties ?? {}
   const found = described(value, error.type === 'query')
   if (path === '') return { field, found, expected: schema['x-expected'] ?? 'an object' }
-  const name = path.slice(1)
+  // of a list the field is told, and which of its parts is wrong
+  const [name = ''] = path.slice(1).split('/')
   const own = Object.hasOwn(known, name) ? known[name] : undefined
   if (own) return { field, found, expected: own['x-expected'] ?? own.description ?? 'another value' }
   const meant = nearest(name.toLowerCase(), Object.keys(known))

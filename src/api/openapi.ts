@@ -5,6 +5,7 @@ import { codesTable, exampleOf, jobExamples, problemExample } from './examples.t
 import { exampleUrl } from './figuras.ts'
 import { markdownTable } from './markdown.ts'
 import { MORE, type More } from './operation.ts'
+import { FILE_FORMATS } from './rejects-file.ts'
 import { rowSchema } from './row-schema.ts'
 import { ProblemDetails } from './schema-parts.ts'
 import { Submission } from './schemas.ts'
@@ -55,7 +56,8 @@ function completeOperation(operation: Operation, served: Served[]): Json {
   const { [MORE]: more = { errors: [], headers: {} }, responses, ...rest } = operation
   const id = rest.operationId
   const answers = Object.entries(responses ?? {}).map(([status, answer]) => {
-    const content = id === 'readJob' ? withExamples(answer.content, jobExamples()) : answer.content
+    const told = id === 'readJob' ? withExamples(answer.content, jobExamples()) : answer.content
+    const content = id === 'readRejects' ? { ...Object(told), ...fileContents() } : told
     return [status, { ...answer, headers: headerObjects(more.headers), content }]
   })
   const body = id === 'submitFile' ? { requestBody: submissionBody(served) } : {}
@@ -67,6 +69,12 @@ function completeOperation(operation: Operation, served: Served[]): Json {
     parameters: rest.parameters?.map((parameter) => completeParameter(parameter, served)),
     responses: { ...Object.fromEntries(answers), ...problemResponses([...more.errors, 'internal']) },
   }
+}
+
+/** What an address answers beside JSON. */
+function fileContents(): Json {
+  const schema = { type: 'string', description: 'A file of all rows.' }
+  return Object.fromEntries(Object.values(FILE_FORMATS).map((type) => [type, { schema }]))
 }
 
 function completeParameter(parameter: Parameter, served: Served[]): Parameter {
@@ -97,10 +105,15 @@ function submissionBody(served: Served[]): Json {
     name,
     { summary: figura.description || name, value: { url: exampleUrl(figura) } },
   ])
-  const checked = { summary: 'with the SHA-256 of the file', value: exampleOf(Submission) }
+  const { url, urls, sha256, mode, dry_run } = Object(exampleOf(Submission))
+  const further = {
+    checked: { summary: 'with the SHA-256 of the file', value: { url, sha256 } },
+    several: { summary: 'several files as one', value: { urls } },
+    trial: { summary: 'a trial, in a mode of its own', value: { url, mode, dry_run } },
+  }
   const content = {
     schema: JSON.parse(JSON.stringify(Submission)),
-    examples: { ...Object.fromEntries(examples), checked },
+    examples: { ...Object.fromEntries(examples), ...further },
   }
   return { description: Submission.description, required: true, content: { 'application/json': content } }
 }

@@ -1,5 +1,6 @@
 import { typeName } from '../figura/type-names.ts'
-import { type Column, type ColumnType, type Figura, tableName } from '../figura/types.ts'
+import { type Column, type ColumnType, type Figura, loadOf, tableName } from '../figura/types.ts'
+import { rulesInWords } from './contract-view.ts'
 import { markdownTable } from './markdown.ts'
 
 /**
@@ -11,26 +12,49 @@ export function rowSchema(figura: Figura): Record<string, unknown> {
     column.name,
     typeName(column.type),
     column.required ? 'yes' : '',
-    column.from,
+    column.expr === undefined ? column.from : '',
+    rulesInWords(column),
   ])
-  const intro = `${description}\n\nTable ${tableName(figura)}, key (${key.join(', ')}).`
-  const columnTable = markdownTable(['column', 'type', 'required', 'from'], rows)
+  const { mode, allow } = loadOf(figura)
+  const modes = allow.filter((one) => one !== mode)
+  const loaded = `Loaded by ${mode}${modes.length ? `; ${modes.join(', ')} may be asked for` : ''}.`
+  const keyed = key.length ? `key (${key.join(', ')})` : 'no key'
+  const intro = `${description}\n\nTable ${tableName(figura)}, ${keyed}. ${loaded}`
+  const inFile = columns.filter(({ expr }) => expr === undefined)
+  const columnTable = markdownTable(['column', 'type', 'required', 'from', 'rules'], rows)
   return {
     title: `A row of ${name}`,
     description: `${intro}\n\n${columnTable}`,
     type: 'object',
-    required: columns.filter((column) => column.required).map((column) => column.from),
-    properties: Object.fromEntries(columns.map((column) => [column.from, columnSchema(column)])),
+    required: inFile
+      .filter(({ required, default: preset }) => required && preset === undefined)
+      .map((one) => one.from),
+    properties: Object.fromEntries(inFile.map((column) => [column.from, columnSchema(column)])),
   }
 }
 
-function columnSchema({ name, type, required, from }: Column): Record<string, unknown> {
+function columnSchema(column: Column): Record<string, unknown> {
+  const { name, type, required, from } = column
   const renamed = from === name ? '' : `, becomes ${name}`
   const { type: jsonType, ...rest } = jsonSchema(type)
   return {
     description: `${typeName(type)}${renamed}${required ? ', required' : ''}`,
     ...(jsonType === undefined ? {} : { type: required ? jsonType : [jsonType, 'null'] }),
     ...rest,
+    ...ruleSchema(column),
+  }
+}
+
+/** The rules that a schema can say too. */
+function ruleSchema({ pattern, enum: values, min, max, maxLength, default: preset, required }: Column) {
+  const numbers = (name: string, value: unknown) => (typeof value === 'number' ? { [name]: value } : {})
+  return {
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(values === undefined ? {} : { enum: required ? values : [...values, null] }),
+    ...numbers('minimum', min),
+    ...numbers('maximum', max),
+    ...numbers('maxLength', maxLength),
+    ...(preset === undefined ? {} : { default: preset }),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { TProperties } from '@sinclair/typebox'
+import { type TProperties, Type } from '@sinclair/typebox'
 import { type TSchema, t } from 'elysia'
 
 /**
@@ -11,6 +11,7 @@ import { type TSchema, t } from 'elysia'
  */
 
 export const JOB_ID = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
+export const CREATED = '2026-03-02T12:00:00.000Z'
 
 export const FiguraName = t.String({ description: 'The name of the figura.', examples: ['fornecedores'] })
 
@@ -71,5 +72,18 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(
   words: Words,
   options: Record<string, unknown>,
 ) {
-  return t.UnionEnum(words, { ...options, default: undefined })
+  const schema = t.UnionEnum(words, options)
+  // not undefined either: any preset makes Elysia copy the body, and a field `__proto__` is lost on the way
+  delete schema.default
+  return schema
+}
+
+/** A number of things, or null while it is not known. */
+export function count(description: string, examples: number[]) {
+  return nullable(Type.Integer({ minimum: 0, description, examples }))
+}
+
+/** A moment, or null while it has not come. */
+export function time(description: string) {
+  return nullable(t.String({ 'x-format': 'date-time', description, examples: [CREATED] }))
 }

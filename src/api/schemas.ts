@@ -1,27 +1,55 @@
 import { Type } from '@sinclair/typebox'
 import { type Static, t } from 'elysia'
 import { ADDRESS_LENGTH_MAX } from '../address.ts'
-import { PHASES, STATUSES } from '../job.ts'
-import { answer, FiguraName, JOB_ID, JobId, nullable, oneOf, ProblemDetails } from './schema-parts.ts'
+import { MODES } from '../figura/types.ts'
+import { DRY_RUNS, FORMATS, PHASES, STATUSES } from '../job.ts'
+import { FILES_MAX } from '../source/list.ts'
+import { JobFiles, RejectsSummary, Stats } from './load-schemas.ts'
+import {
+  answer,
+  count,
+  CREATED,
+  FiguraName,
+  JOB_ID,
+  JobId,
+  nullable,
+  oneOf,
+  ProblemDetails,
+  time,
+} from './schema-parts.ts'
 
 /** What is sent and answered about jobs. See schema-parts.ts. */
-
-const CREATED = '2026-03-02T12:00:00.000Z'
 
 /** What a url of another kind is told. */
 export const URL_EXPECTED = `an address such as s3://bucket/key, of at most ${ADDRESS_LENGTH_MAX} characters`
 
+const Address = (description: string) =>
+  t.String({
+    minLength: 1,
+    maxLength: ADDRESS_LENGTH_MAX,
+    description,
+    examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
+    'x-expected': URL_EXPECTED,
+  })
+
 export const Submission = t.Object(
   {
-    url: t.String({
-      minLength: 1,
-      maxLength: ADDRESS_LENGTH_MAX,
-      description:
+    url: t.Optional(
+      Address(
         'Where the file is: s3://bucket/key, or an https address (a presigned one too). It must lie under ' +
-        'one of the sources of the figura. What follows the "?" is kept secret.',
-      examples: ['s3://exportacoes/fornecedores/2026-03-02.parquet'],
-      'x-expected': URL_EXPECTED,
-    }),
+          'one of the sources of the figura. What follows the "?" is kept secret. Several files at once: ' +
+          's3://bucket/prefix/*.parquet, with one "*" behind the last "/"; what fits at this moment is loaded.',
+      ),
+    ),
+    urls: t.Optional(
+      t.Array(Address('The address of one of the files.'), {
+        minItems: 1,
+        maxItems: FILES_MAX,
+        description: 'Several files in place of `url`: they are loaded as one, all or none.',
+        examples: [['s3://exportacoes/fornecedores/1.parquet', 's3://exportacoes/fornecedores/2.parquet']],
+        'x-expected': `a list of 1 to ${FILES_MAX} addresses, no two alike`,
+      }),
+    ),
     sha256: t.Optional(
       t.String({
         pattern: '^[0-9a-fA-F]{64}$',
@@ -31,10 +59,34 @@ export const Submission = t.Object(
         'x-expected': '64 hexadecimal digits',
       }),
     ),
+    etag: t.Optional(
+      t.String({
+        pattern: '^([A-Za-z0-9_.:+=-]{1,200}|"[A-Za-z0-9_.:+=-]{1,200}")$',
+        description: 'The ETag of the file, with or without quotes. Another version of it is not loaded.',
+        examples: ['"9b2cf535"'],
+        'x-expected': 'a strong ETag, such as "9b2cf535"',
+      }),
+    ),
+    mode: t.Optional(
+      oneOf(MODES, {
+        description: 'What loading means this time; the figura says which it allows. Absent: what it says.',
+        examples: ['merge'],
+        'x-expected': `one of ${MODES.join(', ')}`,
+      }),
+    ),
+    dry_run: t.Optional(
+      oneOf(DRY_RUNS, {
+        description:
+          'A trial, which leaves the table as it is. schema: the columns alone are looked at. rows: every row ' +
+          'is read and checked. impact: also what the table would become.',
+        examples: ['impact'],
+        'x-expected': `one of ${DRY_RUNS.join(', ')}`,
+      }),
+    ),
   },
   {
     title: 'Submission',
-    description: 'The address of one file to load.',
+    description: 'The address of a file to load, or of several: either `url` or `urls`.',
     additionalProperties: false,
     'x-expected': 'an object such as {"url": "s3://bucket/key"}',
   },
@@ -92,11 +144,6 @@ const JobStatusWord = oneOf(STATUSES, {
     'erro: nothing of it is in the table, and `error` says why. cancelado: stopped by an operator.',
   examples: ['processando'],
 })
-
-const count = (description: string, examples: number[]) =>
-  nullable(Type.Integer({ minimum: 0, description, examples }))
-const time = (description: string) =>
-  nullable(t.String({ 'x-format': 'date-time', description, examples: [CREATED] }))
 
 export const JobStatus = answer(
   {
@@ -158,14 +205,29 @@ export const JobStatus = answer(
       },
       { description: 'How far the job is.' },
     ),
-    stats: t.Object(
-      {
-        read: count('Rows read from the file.', [200_000]),
-        inserted: count('Rows that are new in the table.', [1_200]),
-        updated: count('Rows of the table that changed.', [300]),
-        unchanged: count('Rows that were equal, and left alone.', [198_500]),
-      },
-      { description: 'What the job did to the table; null until it is `completo`.' },
+    mode: nullable(
+      oneOf(MODES, {
+        description: 'The mode that was asked for; null: that of the figura.',
+        examples: ['merge'],
+      }),
+    ),
+    dry_run: nullable(
+      oneOf(DRY_RUNS, {
+        description: 'Which trial this is; null: none, the table is loaded.',
+        examples: ['rows'],
+      }),
+    ),
+    format: nullable(
+      oneOf(FORMATS, { description: 'What the file is, as its content tells.', examples: ['parquet'] }),
+    ),
+    files: nullable(JobFiles),
+    stats: Stats,
+    rejects: nullable(RejectsSummary),
+    impact: nullable(
+      t.Record(t.String(), t.Unknown(), {
+        description: 'What a trial of the impact found; else null.',
+        examples: [{ inserted: 1_200, updated: 300, samples: [] }],
+      }),
     ),
     timings_ms: t.Object(
       {
@@ -202,28 +264,3 @@ export const JobPage = answer(
   { title: 'JobPage', description: 'One page of jobs.' },
 )
 export type JobPage = Static<typeof JobPage>
-
-export const JobLog = answer(
-  {
-    id: JobId,
-    figura: FiguraName,
-    lines: t.Array(
-      t.Object({
-        at: t.String({ 'x-format': 'date-time', description: 'When.', examples: [CREATED] }),
-        level: oneOf(['info', 'warn', 'error'], { description: 'How grave it is.', examples: ['info'] }),
-        node: nullable(t.String({ description: 'The node that wrote the line.', examples: ['worker-1'] })),
-        thread: count('The thread of that node.', [1]),
-        attempt: Type.Integer({ minimum: 0, description: 'The attempt; 0 before the first.', examples: [1] }),
-        phase: nullable(t.String({ description: 'The phase that the job was in.', examples: ['stage'] })),
-        message: t.String({ description: 'What happened.', examples: ['accepted'] }),
-        ms: count('How long it took.', [120]),
-        data: nullable(
-          t.Record(t.String(), t.Unknown(), { description: 'Further facts.', examples: [{ chunks: 8 }] }),
-        ),
-      }),
-      { description: 'The lines, oldest first; the first is always `accepted`.' },
-    ),
-  },
-  { title: 'JobLog', description: 'What happened to a job, by which node and thread.' },
-)
-export type JobLog = Static<typeof JobLog>

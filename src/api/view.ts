@@ -1,6 +1,8 @@
 import type { Job, LogLine } from '../db/jobs.ts'
 import { publicUrl, type Status } from '../job.ts'
-import type { JobLog, JobStatus } from './schemas.ts'
+import type { JobLog } from './load-schemas.ts'
+import { rejectedCount, rejectsPlace } from './rejects-view.ts'
+import type { JobStatus } from './schemas.ts'
 
 /** True until the job has ended: its status may differ at the next look. */
 export function isLive(status: Status): boolean {
@@ -14,8 +16,11 @@ export function pollSeconds(job: Job, nowMs = Date.now()): number {
   return Math.min(30, Math.max(1, Math.round((nowMs - job.createdAt.getTime()) / 10_000)))
 }
 
+/** What is read of a job beside its row; in a list it is left out. */
+export type Details = Pick<JobStatus, 'files' | 'rejects'>
+
 /** A job as exporters see it. Every field is there; what is not known (yet) is null. */
-export function jobView(job: Job, nowMs = Date.now()): JobStatus {
+export function jobView(job: Job, details: Details = briefly(job), nowMs = Date.now()): JobStatus {
   const planned = job.rows !== null
   return {
     id: job.id,
@@ -37,11 +42,32 @@ export function jobView(job: Job, nowMs = Date.now()): JobStatus {
       rows: { done: job.rowsDone, total: job.rows },
       percent: percent(job),
     },
-    stats: { read: job.read, inserted: job.inserted, updated: job.updated, unchanged: job.unchanged },
+    mode: job.mode,
+    dry_run: job.dryRun,
+    format: job.format,
+    files: details.files,
+    stats: {
+      read: job.read,
+      rejected: job.rejected,
+      duplicates: job.duplicates,
+      staged: job.staged,
+      inserted: job.inserted,
+      updated: job.updated,
+      unchanged: job.unchanged,
+      stale: job.stale,
+      deleted: job.deleted,
+      removed: job.removed,
+    },
+    rejects: details.rejects,
+    impact: job.dryRun === 'impact' ? job.impact : null,
     timings_ms: timings(job, nowMs),
     attempts: job.attempts,
     error: job.error,
   }
+}
+
+function briefly(job: Job): Details {
+  return { files: null, rejects: rejectedCount(job) > 0 ? { ...rejectsPlace(job), by: null } : null }
 }
 
 /** The job's log. Its first line comes from the row, since accepting a job writes one row and no more. */

@@ -23,7 +23,8 @@ export async function beginFirst(
   const { count } = await sql`
     update bulk.job set
       phase = 'merge', bytes = ${file.bytes}, rows = ${file.rows}, row_groups = ${file.rowGroups}, etag = ${file.etag},
-      format = ${file.format}, chunks_total = 1, chunks_done = 0, rows_done = 0, checks_total = ${file.checks}, checks_done = 0,
+      format = ${file.format}, chunks_total = 1, chunks_done = 0, rows_done = 0, checks_total = ${file.checks},
+      checks_done = 0,
       plan_ms = ${file.planMs}, stage_ms = null
     from ${withoutWaiting(sql)}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null

@@ -1,10 +1,8 @@
 import type { Figura, Mode } from '../figura/types.ts'
-import type { Format, Phase, Status } from '../job.ts'
+import type { DryRun, Format, Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
-
-export type DryRun = 'schema' | 'rows' | 'impact'
 
 /** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
 export type Job = {
@@ -14,18 +12,15 @@ export type Job = {
   contract: string
   status: Status
   phase: Phase | null
+  /** The address; of several files the first, or the pattern that they were found by. */
   url: string
-  /** The addresses of a job of several files; null: the one in `url`. */
+  /** The addresses of several files; null: the one above. */
   urls: string[] | null
-  /** Null: as the figura loads. */
-  mode: Mode | null
-  /** A trial: how far it goes. Nothing of it reaches the table. */
-  dryRun: DryRun | null
-  /** Null: not planned yet, or several files of several formats. */
-  format: Format | null
   sha256: string | null
-  /** Rows that were left out so far. */
-  rowsRejected: number
+  /** What was asked for with the file; null: what the figura says. */
+  mode: Mode | null
+  dryRun: DryRun | null
+  format: Format | null
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null
@@ -45,10 +40,19 @@ export type Job = {
   rowsDone: number
   checksTotal: number
   checksDone: number
+  /** Rows that were left out so far. */
+  rowsRejected: number
   read: number | null
+  rejected: number | null
+  duplicates: number | null
+  staged: number | null
   inserted: number | null
   updated: number | null
   unchanged: number | null
+  stale: number | null
+  deleted: number | null
+  removed: number | null
+  impact: Record<string, unknown> | null
   planMs: number | null
   stageMs: number | null
   mergeMs: number | null
@@ -64,25 +68,17 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
   `
 }
 
+/** A job as it is accepted. What is absent was not said. */
+export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>>
+
 /** Accepts a job. Once this has returned, the job cannot be lost. */
-export async function insertJob(
-  sql: Sql,
-  job: {
-    id: string
-    figura: string
-    contract: string
-    url: string
-    sha256: string | null
-    urls?: string[] | null
-    mode?: Mode | null
-    dryRun?: DryRun | null
-  },
-): Promise<void> {
+export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
+  const { urls = null, etag = null, mode = null, dryRun = null } = job
   await sql`
-    insert into bulk.job (id, figura, contract, url, sha256, urls, mode, dry_run)
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run)
     values (
-      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${job.sha256},
-      ${job.urls ?? null}, ${job.mode ?? null}, ${job.dryRun ?? null}
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun}
     )
   `
 }

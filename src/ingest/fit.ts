@@ -110,14 +110,18 @@ function fitExpr(
     .map(({ name }) => name)
   if (sources.length < read.columns.length) return undefined
   const source = nulled(column, { name: '', type: read.type }, `(${expr})`)
-  const tried = `try(${source})`
+  // always this whole text: of two equal parts DuckDB makes one, and outside of try() that would fail
+  const tried = `try({v: ${source}})`
   if (read.type === 'VARCHAR') {
-    const marked = `coalesce(try({v: ${source}}), {v: '(an expression that fails)'}).v`
-    return readText(column, sources, { text: marked, value: castText(column.type, tried, csvOf(figura)) })
+    const marked = `case when ${tried} is null then '(an expression that fails)' else ${tried}.v end`
+    return readText(column, sources, {
+      text: marked,
+      value: castText(column.type, `${tried}.v`, csvOf(figura)),
+    })
   }
-  const expression = fitType(column.type, read.type, tried)
+  const expression = fitType(column.type, read.type, `${tried}.v`)
   if (expression === undefined) return misfit(column, { name: expr, type: read.type })
-  const text = `case when try({v: ${source}}) is null then 'an expression that fails' end`
+  const text = `case when ${tried} is null then 'an expression that fails' end`
   return readText(column, sources, { text, value: expression })
 }
 

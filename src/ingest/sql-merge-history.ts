@@ -38,8 +38,9 @@ export function createHistorySql(load: Loading): string {
   const history = historyName(figura)
   const columns = historyColumns(figura).map(({ name, type }) => `${quote(name)} ${canonicalName(type)}`)
   const names = filledColumns(figura).map(({ name }) => quote(name))
+  const key = [...figura.key, 'valid_from'].map(quote).join(', ')
   return `
-    create table ${history} (${columns.join(', ')}, primary key (${[...figura.key, 'valid_from'].map(quote).join(', ')}));
+    create table ${history} (${columns.join(', ')}, primary key (${key}));
     insert into ${history} (${names.join(', ')}, "valid_from")
       select ${names.map((name) => `t.${name}`).join(', ')}, '-infinity' from ${targetName(figura)} as t
       where ${present(load)}`

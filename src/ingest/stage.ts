@@ -1,6 +1,6 @@
 import { commitWithoutWaiting } from '../db/locks.ts'
 import type { Chunk, ClaimedJob } from '../db/claims.ts'
-import { type Mark, markDone, type Marked } from '../db/marks.ts'
+import { type Mark, markDone, type Marked, readMarks } from '../db/marks.ts'
 import type { Transaction } from '../db/postgres.ts'
 import { insertRejects } from '../db/rejects.ts'
 import { BulkError } from '../errors.ts'
@@ -18,7 +18,7 @@ import { rejectLimit, tooManyRejected } from './rejects.ts'
 import { sourcesOf } from './rules.ts'
 import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
-import { takeRows } from './take.ts'
+import { type Rows, takeRows } from './take.ts'
 
 /**
  * Does chunks of a job's stage: the checks first, then the rows. The COPY and the marks are one transaction, so
@@ -51,8 +51,9 @@ export async function stageChunks(
     }
     const marked = await markDone(tx, { job: job.id, stage, chunks: marks }, { release: 1 })
     if (marked.kind === 'lost') throw new JobLost('the chunk was done already, or its stage was given up')
-    if (marked.rejected > rejectLimit(job.definition, job.rows))
-      throw tooManyRejected(job.definition, { rows: job.rows, rejected: marked.rejected, rejects: [] })
+    const rows = job.rows ?? (marked.last ? (await readMarks(tx, job.id, stage)).read : null)
+    if (marked.rejected > rejectLimit(job.definition, rows))
+      throw tooManyRejected(job.definition, { rows, rejected: marked.rejected, rejects: [] })
     return marked
   })
 }
@@ -118,7 +119,7 @@ export async function copyRows(
   const taken = takeRows(duckdb, pieces, {
     reading,
     figura: job.definition,
-    rows: file.shape.rows === UNKNOWN_ROWS ? null : file.shape.rows,
+    rows: rowsOfJob(job, file),
     onRows,
   })
   const place = { job: job.id, stage: job.stage ?? job.attempts, file: chunk.file, chunk: chunk.no }
@@ -138,6 +139,12 @@ export async function copyRows(
     const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
     throw fileError(file.source, explained)
   }
+}
+
+/** How many rows the job has, as far as it is known: one file says it, or is read here as a whole. */
+function rowsOfJob({ urls, rows }: ClaimedJob, { shape }: OpenFile): Rows {
+  if ((urls?.length ?? 1) > 1) return rows
+  return shape.rows === UNKNOWN_ROWS ? 'these' : shape.rows
 }
 
 /** The frames, as long as they are within the bound: a few bytes of parquet can stand for any number of bytes. */

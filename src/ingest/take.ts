@@ -17,6 +17,9 @@ export type Taken = {
   found(): { read: number; rejected: number; rejects: Reject[] }
 }
 
+/** How many rows the job has; null: not known. `these`: those that are taken here, however many they turn out to be. */
+export type Rows = number | null | 'these'
+
 /** Rows that are left out and kept of one chunk: their number goes on being counted, but they are not. */
 const KEPT_ROWS = 10_000
 
@@ -33,7 +36,7 @@ export function takeRows(
     figura,
     rows,
     onRows,
-  }: { reading: Reading; figura: Figura; rows: number | null; onRows?: (done: number) => void },
+  }: { reading: Reading; figura: Figura; rows: Rows; onRows?: (done: number) => void },
 ): Taken {
   const rejects: Reject[] = []
   let read = 0
@@ -51,12 +54,17 @@ export function takeRows(
       if (count > passed) await leaveOut(piece, count - passed)
       onRows?.(read)
     }
+    if (rows === 'these') refuseMore(read)
   }
   async function leaveOut(piece: LocalRows, missing: number): Promise<void> {
     rejected += missing
     const limit = Math.min(missing, KEPT_ROWS - rejects.length)
     if (limit > 0) rejects.push(...(await readRejects(duck, piece, { reading, limit })))
-    if (rejected > rejectLimit(figura, rows)) throw tooManyRejected(figura, { rows, rejected, rejects })
+    refuseMore(rows === 'these' ? null : rows)
+  }
+  function refuseMore(total: number | null): void {
+    if (rejected > rejectLimit(figura, total))
+      throw tooManyRejected(figura, { rows: total, rejected, rejects })
   }
   return { chunks, found: () => ({ read, rejected, rejects }) }
 }

@@ -24,7 +24,8 @@ export function s3Transport(
  */
 const clients = new Map<string, S3Client>()
 
-function clientFor(s3: S3Config, patience: Patience): S3Client {
+/** The client of a configuration, made when it is first asked for. */
+export function clientFor(s3: S3Config, patience: Patience): S3Client {
   const id = JSON.stringify([s3, patience])
   const client = clients.get(id) ?? createClient(s3, patience)
   clients.set(id, client)
@@ -78,7 +79,7 @@ async function get(client: S3Client, address: Address, ask: Ask, name: string): 
 }
 
 /** The SDK throws for every status but 2xx; here a status is an answer like any other. */
-function refusedAnswer(error: unknown, name: string): Answer {
+export function refusedAnswer(error: unknown, name: string): Answer {
   if (!(error instanceof Error)) throw error
   if (error.name === 'CredentialsProviderError') {
     throw new BulkError('source_denied', {

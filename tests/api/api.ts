@@ -1,12 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { OnAccepted } from '../../src/api/accept.ts'
+import type { OnAccepted, Preflight } from '../../src/api/accept.ts'
 import { createApp } from '../../src/api/app.ts'
 import type { Readiness } from '../../src/api/health.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { openFiguras } from '../../src/figura/load.ts'
 import { createLog } from '../../src/log.ts'
-import { freshDatabase, freshFolder } from '../support/servers.ts'
+import { listFiles } from '../../src/source/list.ts'
+import { freshDatabase, freshFolder, servers } from '../support/servers.ts'
 import { checkAnswer } from './contract.ts'
 
 export const BODY_BYTES = 64 * 1024
@@ -25,6 +26,8 @@ export type Api = AsyncDisposable & {
   told: Parameters<OnAccepted>[0][]
   /** What is done when the queue is told. */
   onAccepted: OnAccepted
+  /** The look at the files; nothing is against them. */
+  preflight: Preflight
   /** Lines of the log. */
   lines: Record<string, unknown>[]
   ready: Awaited<ReturnType<Readiness>>
@@ -58,6 +61,13 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
   const folder = freshFolder()
   const sql = openPostgres(options.databaseUrl ?? database.url, { max: 4, name: 'test api' })
   const lines: Api['lines'] = []
+  const { endpoint, region, ...credentials } = servers.s3
+  const s3 = {
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { ...credentials, sessionToken: undefined },
+  }
   const app = createApp({
     sql,
     figuras: openFiguras(folder.path),
@@ -66,12 +76,16 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     readiness: async () => api.ready,
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
     bodyBytes: BODY_BYTES,
+    rejectsDays: 30,
+    list: (pattern) => listFiles(pattern, { s3 }),
+    preflight: (sent) => api.preflight(sent),
   })
   const api: Api = {
     app,
     sql,
     told: [],
     onAccepted: (job) => void api.told.push(job),
+    preflight: async () => {},
     lines,
     ready: { ready: true, checks: { postgres: 'ok' } },
     ask: (path, init) => ask(app, path, init),
@@ -94,6 +108,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
       api.told.length = 0
       lines.length = 0
       api.onAccepted = (job) => void api.told.push(job)
+      api.preflight = async () => {}
     },
     [Symbol.asyncDispose]: async () => {
       await app.server?.stop(true)
@@ -109,7 +124,7 @@ async function ask(app: Api['app'], path: string, init: RequestInit = {}): Promi
   const response = await app.handle(new Request(`http://localhost${path}`, init))
   const text = await response.text()
   const type = response.headers.get('content-type') ?? ''
-  const body = /json/.test(type) && text !== '' ? JSON.parse(text) : {}
+  const body = /[/+]json/.test(type) && text !== '' ? JSON.parse(text) : {}
   const answer = { status: response.status, headers: response.headers, text, body }
   const document = await app.handle(new Request('http://localhost/docs/json'))
   checkAnswer(JSON.parse(await document.text()), { method: init.method ?? 'GET', path }, answer)

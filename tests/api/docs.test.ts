@@ -72,6 +72,19 @@ describe('the documentation as data', () => {
     })
   })
 
+  test('has the rules of a column, in words and as far as a schema can say them', async () => {
+    api.figura('regras', `${figuraText('regras').replace("preco: { type: 'numeric(10,2)' }", RULES)}`)
+    const { components } = await read()
+    const { description, properties, required } = Object(components.schemas.Row_regras)
+    expect(description).toContain('Loaded by merge; replace may be asked for.')
+    expect(description).toContain('| uf | char(2) | yes | estado | or from uf; else "SP"; one of AC, SP |')
+    expect(required).toEqual(['id', 'name'])
+    expect(properties.estado).toMatchObject({ enum: ['AC', 'SP'], default: 'SP' })
+    expect(properties.preco).toMatchObject({ minimum: 0, maximum: 9 })
+    expect(properties.cnpj).toMatchObject({ pattern: '^[0-9]{14}$' })
+    expect(properties).not.toHaveProperty('maiusculo')
+  })
+
   test('knows a schema for every type that a column can have', async () => {
     const types =
       'boolean smallint real date time timestamp timestamptz uuid bytea jsonb char(2) text[] double_precision'
@@ -124,13 +137,28 @@ describe('the documentation as data', () => {
       'body_invalid',
       'body_not_json',
       'body_too_large',
+      'expression_wrong',
       'figura_broken',
       'figura_unknown',
+      'file_corrupt',
+      'file_not_known',
+      'file_not_parquet',
+      'file_too_large',
       'internal',
       'job_unknown',
+      'key_null',
+      'mode_refused',
       'query_invalid',
+      'required_null',
       'route_unknown',
+      'schema_differs',
+      'sha256_differs',
+      'source_changed',
+      'source_denied',
+      'source_empty',
+      'source_missing',
       'source_refused',
+      'source_unreachable',
       'unavailable',
     ])
   })
@@ -142,7 +170,7 @@ describe('the documentation as data', () => {
       document.paths['/{figura}/_bulk']?.put?.requestBody?.content['application/json'] ?? {}
     for (const { value } of Object.values(examples ?? {}))
       mustFit(document, `${body}/content/${escaped('application/json')}/schema`, value)
-    expect(Object.keys(examples ?? {})).toEqual(['coisas', 'checked'])
+    expect(Object.keys(examples ?? {})).toEqual(['coisas', 'checked', 'several', 'trial'])
   })
 
   test('describes every field, and explains every code', async () => {
@@ -159,6 +187,12 @@ describe('the documentation as data', () => {
     expect(JSON.stringify(await read())).not.toMatch(/"x-/)
   })
 })
+
+const RULES = `preco: { type: 'numeric(10,2)', min: 0, max: 9 }
+  uf: { type: char(2), required: true, from: [estado, uf], default: SP, enum: [AC, SP] }
+  cnpj: { type: text, pattern: '^[0-9]{14}$' }
+  maiusculo: { type: text, expr: upper(name) }
+load: { mode: merge, allow: [replace] }`
 
 async function read(): Promise<Document> {
   const { text } = await api.ask('/docs/json')

@@ -54,6 +54,20 @@ test('a figura tells its whole contract, and an example that is accepted as it s
       { name: 'nome', type: 'varchar(40)', required: true, from: 'name' },
       { name: 'preco', type: 'numeric(10,2)', required: false, from: 'preco' },
     ],
+    checks: {},
+    extra: 'ignore',
+    load: {
+      mode: 'merge',
+      allow: ['merge'],
+      version: null,
+      duplicates: 'refuse',
+      scope: [],
+      max_delete_percent: 50,
+      delete_marker: null,
+      history: false,
+    },
+    rejects: { max_rows: 0, max_percent: null },
+    limits: { max_bytes: null, max_rows: null },
     sources: ['s3://arquivos/coisas/', 'https://example.com/'],
     contract: expect.stringMatching(/^[0-9a-f]+$/),
     links: { self: '/figuras/coisas', bulk: '/coisas/_bulk' },
@@ -63,6 +77,30 @@ test('a figura tells its whole contract, and an example that is accepted as it s
     },
   })
   await api.send('coisas', url)
+})
+
+test('a figura tells its rules, modes and limits', async () => {
+  const more = `  cnpj: { type: text, pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
+  limite: { type: 'numeric(15,2)', min: 0, max: 10, check: 'limite <> 3', default: 1, only_insert: true }
+load: { mode: append, allow: [merge], duplicates: last, max_delete_percent: 5 }
+checks: { sensato: 'limite < preco' }
+extra: refuse
+rejects: { max_rows: 100, max_percent: 1 }
+limits: { max_bytes: 500, max_rows: 10 }
+sources:`
+  api.figura('coisas', figuraText('coisas').replace('sources:', more))
+  const { body } = await api.ask('/figuras/coisas')
+  const [, , , cnpj, limite] = Object(body.columns)
+  const rules = { pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
+  expect(cnpj).toMatchObject(rules)
+  expect(limite).toMatchObject({ min: 0, max: 10, check: 'limite <> 3', default: 1, only_insert: true })
+  expect(body).toMatchObject({
+    checks: { sensato: 'limite < preco' },
+    extra: 'refuse',
+    load: { mode: 'append', allow: ['append', 'merge'], duplicates: 'last', max_delete_percent: 5 },
+    rejects: { max_rows: 100, max_percent: 1 },
+    limits: { max_bytes: 500, max_rows: 10 },
+  })
 })
 
 test('a figura that is unknown or broken is an error', async () => {

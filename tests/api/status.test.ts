@@ -11,6 +11,10 @@ const PROBLEM = {
   detail: 'd',
 }
 
+const STATISTICS = 'read rejected duplicates staged inserted updated unchanged stale deleted removed'.split(
+  ' ',
+)
+
 let api: Api
 beforeAll(async () => {
   api = await startApi()
@@ -38,7 +42,13 @@ describe('the status of a job', () => {
         etag: null,
       },
       progress: { chunks: { done: 0, total: null }, rows: { done: 0, total: null }, percent: 0 },
-      stats: { read: null, inserted: null, updated: null, unchanged: null },
+      mode: null,
+      dry_run: null,
+      format: null,
+      files: null,
+      stats: Object.fromEntries(STATISTICS.map((name) => [name, null])),
+      rejects: null,
+      impact: null,
       timings_ms: { queue, plan: null, stage: null, merge: null, total },
       attempts: 0,
       error: null,
@@ -82,7 +92,8 @@ describe('the status of a job', () => {
     const { status, headers } = await job(
       'coisas',
       `status = 'completo', attempts = 1, stage = 1, rows = 6, chunks_total = 1, chunks_done = 1, rows_done = 6,
-       read = 6, inserted = 3, updated = 2, unchanged = 1, plan_ms = 1, stage_ms = 2, merge_ms = 3,
+       read = 9, rejected = 2, duplicates = 1, staged = 6, inserted = 2, updated = 1, unchanged = 1, stale = 1,
+       deleted = 1, removed = 4, format = 'parquet', plan_ms = 1, stage_ms = 2, merge_ms = 3,
        created_at = '2026-03-02T12:00:00Z', started_at = '2026-03-02T12:00:01Z',
        finished_at = '2026-03-02T12:00:05.5Z'`,
     )
@@ -91,7 +102,8 @@ describe('the status of a job', () => {
       phase: null,
       finished_at: '2026-03-02T12:00:05.500Z',
       progress: { percent: 100 },
-      stats: { read: 6, inserted: 3, updated: 2, unchanged: 1 },
+      format: 'parquet',
+      stats: Object.fromEntries(STATISTICS.map((name, at) => [name, [9, 2, 1, 6, 2, 1, 1, 1, 1, 4][at]])),
       timings_ms: { queue: 1000, plan: 1, stage: 2, merge: 3, total: 5500 },
     })
     expect([headers.get('retry-after'), headers.get('cache-control')]).toEqual([null, null])

@@ -161,7 +161,10 @@ describe('a file is refused, and no job made', () => {
 
   const address = 'an address such as s3://bucket/key, of at most 8192 characters'
   const digest = '64 hexadecimal digits'
-  const known = 'one of url, sha256'
+  const fields = 'url, urls, sha256, etag, mode, dry_run'
+  const known = `one of ${fields}`
+  const several = 'a list of 1 to 1000 addresses, no two alike'
+  const modes = 'one of merge, append, insert, replace, delete'
   test.each([
     [{}, [['url', 'nothing', address]]],
     [{ url: 5 }, [['url', '5', address]]],
@@ -170,14 +173,29 @@ describe('a file is refused, and no job made', () => {
     [{ url: LONG }, [['url', 'a text of 8199 characters', address]]],
     [{ url: URL, sha256: 'xyz' }, [['sha256', 'a text of 3 characters', digest]]],
     [{ url: URL, sha256: null }, [['sha256', 'null', digest]]],
-    [{ url: URL, mode: 'merge' }, [['mode', 'an unknown field', known]]],
-    [{ url: URL, sha25: '' }, [['sha25', 'an unknown field', 'sha256 (known are url, sha256)']]],
+    [{ url: URL, mode: 'upsert' }, [['mode', 'a text of 6 characters', modes]]],
+    [{ url: URL, dry_run: true }, [['dry_run', 'true', 'one of schema, rows, impact']]],
+    [{ url: URL, etag: 'W/"a"' }, [['etag', 'a text of 5 characters', 'a strong ETag, such as "9b2cf535"']]],
+    [{ url: URL, urls: [URL] }, [['urls', 'a list beside `url`', 'either `url` or `urls`']]],
+    [{ urls: [] }, [['urls', 'a list', several]]],
+    [{ urls: URL }, [['urls', `a text of ${URL.length} characters`, several]]],
+    [{ urls: [URL, 5] }, [['urls.1', '5', several]]],
+    [{ urls: [URL, URL] }, [['urls', 'an address that is there twice', 'each file once']]],
+    [{ urls: [URL, `${URL}*`] }, [['urls', 'an address with a "*"', 'such an address alone, as `url`']]],
+    [
+      { urls: [URL, `${URL}2`], sha256: '0'.repeat(64) },
+      [['sha256', 'a value beside several files', 'it only with the `url` of one file']],
+    ],
+    [
+      { url: 's3://arquivos/coisas/*.parquet', etag: 'a' },
+      [['etag', 'a value beside several files', 'it only with the `url` of one file']],
+    ],
+    [{ url: URL, sha25: '' }, [['sha25', 'an unknown field', `sha256 (known are ${fields})`]]],
     [JSON.parse(`{"url":"${URL}","__proto__":1}`), [['__proto__', 'an unknown field', known]]],
     [
       { URL, sha256: true },
       [
-        ['url', 'nothing', address],
-        ['URL', 'an unknown field', 'url (known are url, sha256)'],
+        ['URL', 'an unknown field', `url (known are ${fields})`],
         ['sha256', 'true', digest],
       ],
     ],

@@ -29,14 +29,17 @@ export type Rig = AsyncDisposable & {
 }
 
 /** `databaseUrl`: of a server other than that of the tests. */
-export async function startRig({ databaseUrl }: { databaseUrl?: string } = {}): Promise<Rig> {
+export async function startRig({
+  databaseUrl,
+  env,
+}: { databaseUrl?: string; env?: Record<string, string> } = {}): Promise<Rig> {
   const folder = freshFolder()
   const figuras = join(folder.path, 'figuras')
   mkdirSync(figuras)
   const [database, bucket] = await Promise.all([databaseUrl ? undefined : freshDatabase(), freshBucket()])
   const url = databaseUrl ?? database?.url ?? ''
   const sql = database?.sql ?? postgres(url, { max: 2, onnotice: () => {} })
-  const service = await startService({ databaseUrl: url, stream: freshStream(), figurasDir: figuras })
+  const service = await startService({ databaseUrl: url, stream: freshStream(), figurasDir: figuras, env })
   const rig: Rig = {
     service,
     sql,

@@ -52,6 +52,8 @@ export async function startService(options: {
       PORT: '0',
       WORKER_THREADS: '2',
       SWEEP_SECONDS: '1',
+      // so that what a worker says of a bad file is seen; tests of the look before that set it
+      PREFLIGHT_MS: '0',
       ...options.env,
     },
     stdin: 'ignore',

@@ -28,7 +28,7 @@ export async function apiRows(rig: Rig): Promise<Row[]> {
   const put: Ask = { name: 'PUT', status: 202, texts: () => [putText()] }
   const get: Ask = { name: 'status', status: 200, texts: ({ ids }) => ids.map(getText) }
   const parts = [await inTurns(rig, put, sides), await inTurns(rig, get, sides)]
-  const name = `API alone, ${CONNECTIONS} connections (the worse of both)`
+  const name = `API alone, without a look at the file, ${CONNECTIONS} connections (the worse of both)`
   const reference = 'a bare Elysia route with the same INSERT or SELECT and the same pool'
   return [row(9, { ...worst(parts), name }, { parts, details: { reference, connections: CONNECTIONS } })]
 }
@@ -74,7 +74,7 @@ async function startOurs(rig: Rig): Promise<Side> {
   writeFigura(rig, FIGURA, figuraYaml(mainData(FIGURA, 1, 0), BUCKET))
   const url = await ownDatabase(rig, 'bench_api')
   const embedded = { ...rig.embedded, postgres: { ...rig.embedded.postgres, url } }
-  const env = { ROLE: 'api', NATS_STREAM: 'BENCH_API', FIGURAS_DIR: rig.figuras }
+  const env = { ROLE: 'api', PREFLIGHT_MS: '0', NATS_STREAM: 'BENCH_API', FIGURAS_DIR: rig.figuras }
   const dir = join(rig.dir, 'api')
   mkdirSync(dir)
   const service = await startService(embedded, { dir, port: await freePort(), threads: 1, env })

@@ -3,11 +3,13 @@ import { type Csv, csvOf, type Figura, loadOf } from '../../figura/types.ts'
 import type { SourceFile } from '../../source/source.ts'
 import type { FileColumn } from '../fit.ts'
 import { fieldSql, type SegmentColumn } from '../sql-formats.ts'
+import { openAvro } from './avro.ts'
 import { readCsv } from './csv.ts'
 import type { Known } from './format.ts'
 import { nameColumns } from './names.ts'
 import { keysOf, readNdjson } from './ndjson.ts'
 import type { Segment } from './sink.ts'
+import { OWN_CSV } from './text.ts'
 import { unpack } from './unpack.ts'
 
 /** A file that is read from its beginning to its end; nothing in it tells where a row stands. */
@@ -29,9 +31,6 @@ export type Reading = {
 
 export type StreamOptions = { figura: Figura; maxBytes: number }
 
-/** How segments are written that are not the file's own text. */
-export const OWN_CSV = { delimiter: ',', quote: '"', nullText: '' }
-
 /** Opens a file that is no parquet by what stands at its beginning. */
 export async function openStream(
   source: SourceFile,
@@ -39,6 +38,7 @@ export async function openStream(
   { figura, maxBytes }: StreamOptions,
   signal: AbortSignal,
 ): Promise<Stream> {
+  if (format === 'avro') return openAvro(source, { maxBytes }, signal)
   const bytes = (within: AbortSignal) =>
     unpack(source.stream(within), { packing, subject: source.name, maxBytes })
   const whole = source.tailStart === 0

@@ -1,5 +1,8 @@
 import type { Sink } from './sink.ts'
 
+/** How segments are written that are not the file's own text. */
+export const OWN_CSV = { delimiter: ',', quote: '"', nullText: '' }
+
 /**
  * A line of CSV. A null is an empty field, and a value always in quotes: an empty text is no null. The first field is
  * always there, so that no line is empty.

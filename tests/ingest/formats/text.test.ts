@@ -23,7 +23,7 @@ async function load(
   const job = await service.load(figura, paths)
   const [table] = await service.sql`select to_regclass(${name}) is not null as there`
   const rows = table?.there ? await service.sql.unsafe(`select * from ${name} order by 1`) : []
-  return { job, rows: rows.map((row) => ({ ...row })) }
+  return { job, rows: rows.map((row): Record<string, unknown> => ({ ...row })) }
 }
 
 const TWO = [

@@ -1,0 +1,69 @@
+import type { Job } from '../db/jobs.ts'
+import type { Sql } from '../db/postgres.ts'
+import { groupRejects, readContract, readFiles, type RejectedRow } from '../db/rejects-read.ts'
+import type { Figura } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
+import type { RejectsPage } from './load-schemas.ts'
+import type { JobStatus } from './schemas.ts'
+
+/** Characters of an example's value that are shown. */
+const VALUE_LENGTH = 200
+
+/** Rows that a job has left out, as far as it goes. */
+export function rejectedCount(job: Job): number {
+  return job.rejected ?? job.rowsRejected
+}
+
+/** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */
+export async function readDetails(sql: Sql, job: Job): Promise<Pick<JobStatus, 'files' | 'rejects'>> {
+  const [files, by] = await Promise.all([
+    job.urls ? readFiles(sql, job.id) : [],
+    rejectedCount(job) > 0 ? groupRejects(sql, job.id) : undefined,
+  ])
+  const rows = new Map(files.map((file) => [file.no, file]))
+  const listed = job.urls?.map((url, no) => {
+    const { rows: count = null, bytes = null } = rows.get(no) ?? {}
+    return { url: publicUrl(url), rows: count, bytes }
+  })
+  if (!by) return { files: listed ?? null, rejects: null }
+  const figura = await readContract(sql, job.contract)
+  const groups = by.map(({ columnName, rule, count, examples }) => ({
+    column: columnName,
+    rule,
+    count,
+    examples: (examples ?? []).map(({ file, row, record }) => ({
+      file,
+      row,
+      value: exampleValue(figura, columnName, record),
+    })),
+  }))
+  return { files: listed ?? null, rejects: { ...rejectsPlace(job), by: groups } }
+}
+
+/** How many rows a job has left out, and where they can be read. */
+export function rejectsPlace(job: Job): { count: number; url: string } {
+  return { count: rejectedCount(job), url: `/${job.figura}/_bulk/${job.id}/rejects` }
+}
+
+/** The value of the column in the file, where it comes from one column there and may be shown. */
+function exampleValue(
+  figura: Figura | undefined,
+  name: string | null,
+  record: Record<string, unknown> | null,
+): string | null {
+  const column = figura?.columns.find((one) => one.name === name)
+  if (!column || column.sensitive || !record) return null
+  const source = [column.from, ...(column.aliases ?? []), column.name].find((one) =>
+    Object.hasOwn(record, one),
+  )
+  const value = source === undefined ? null : record[source]
+  if (value === null || value === undefined) return null
+  const text = String(value)
+  return text.length > VALUE_LENGTH ? `${text.slice(0, VALUE_LENGTH).toWellFormed()}…` : text
+}
+
+/** A row that was left out, as it is answered. */
+export function rejectView(reject: RejectedRow): RejectsPage['rejects'][number] {
+  const { file, row, columnName, rule, reason, faults, record } = reject
+  return { file, row, column: columnName, rule, reason, faults, record }
+}

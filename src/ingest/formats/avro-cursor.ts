@@ -1,0 +1,101 @@
+import { isUtf8 } from 'node:buffer'
+
+/** A value that no avro writer has written: the block is damaged. */
+export class AvroFault extends Error {}
+
+/** Reads values of avro's binary encoding, and never beyond the end of the bytes. */
+export type Cursor = {
+  at: number
+  end(): boolean
+  left(): number
+  boolean(): boolean
+  /** A whole number of any size up to 64 bits. */
+  long(): number | bigint
+  int(): number
+  float(): number
+  double(): number
+  /** So many bytes; they are not copied. */
+  fixed(size: number): Buffer
+  bytes(): Buffer
+  text(): string
+  /** The number of items that follow in an array or a map; 0: none, and no more will. */
+  items(): number
+}
+
+/** Items of no bytes, such as nulls, that an array may have: a few bytes could stand for any number of them. */
+const EMPTY_ITEMS = 100_000
+
+/** Begins at the first byte. */
+export function readAvro(bytes: Uint8Array): Cursor {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  function take(size: number): number {
+    const from = cursor.at
+    if (!(size >= 0 && from + size <= buffer.length)) throw new AvroFault(`${size} bytes beyond its end`)
+    cursor.at += size
+    return from
+  }
+  /** Seven bits a byte, the lowest first; the lowest of all is the sign. */
+  function long(): number | bigint {
+    let value = 0
+    let factor = 1
+    for (let no = 0; no < 7; no++) {
+      const byte = buffer[take(1)]!
+      value += (byte & 127) * factor
+      if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      factor *= 128
+    }
+    let large = BigInt(value)
+    for (let no = 7n; no < 10n; no++) {
+      const byte = buffer[take(1)]!
+      large += BigInt(byte & 127) << (7n * no)
+      if (byte >= 128) continue
+      if (large >= 1n << 64n) break
+      return large % 2n === 0n ? large / 2n : -(large + 1n) / 2n
+    }
+    throw new AvroFault('a number of more than 64 bits')
+  }
+  function size(): number {
+    const value = long()
+    if (typeof value === 'bigint' || value < 0) throw new AvroFault(`a length of ${value}`)
+    return value
+  }
+  function fixed(bytesWanted: number): Buffer {
+    const from = take(bytesWanted)
+    return buffer.subarray(from, from + bytesWanted)
+  }
+  const cursor: Cursor = {
+    at: 0,
+    end: () => cursor.at === buffer.length,
+    left: () => buffer.length - cursor.at,
+    boolean: () => {
+      const byte = buffer[take(1)]!
+      if (byte > 1) throw new AvroFault(`a boolean of ${byte}`)
+      return byte === 1
+    },
+    long,
+    int: () => {
+      const value = long()
+      if (typeof value === 'bigint' || value < -(2 ** 31) || value >= 2 ** 31)
+        throw new AvroFault(`an int of ${value}`)
+      return value
+    },
+    float: () => buffer.readFloatLE(take(4)),
+    double: () => buffer.readDoubleLE(take(8)),
+    fixed,
+    bytes: () => fixed(size()),
+    text: () => {
+      const bytesOfText = fixed(size())
+      if (!isUtf8(bytesOfText)) throw new AvroFault('a text that is no UTF-8')
+      return bytesOfText.toString('utf8')
+    },
+    items: () => {
+      const count = long()
+      // a negative count is followed by the bytes that the items take
+      if (count < 0) size()
+      const items = Math.abs(Number(count))
+      if (items > buffer.length - cursor.at + EMPTY_ITEMS) throw new AvroFault(`${items} items`)
+      return items
+    },
+  }
+  return cursor
+}

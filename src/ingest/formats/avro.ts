@@ -1,0 +1,153 @@
+import { BulkError } from '../../errors.ts'
+import type { SourceFile } from '../../source/source.ts'
+import { fieldSql } from '../sql-formats.ts'
+import { AvroFault, readAvro } from './avro-cursor.ts'
+import {
+  type AvroBlock,
+  type AvroHeader,
+  readBlocks,
+  readHeader,
+  takeFrom,
+  unpackBlock,
+} from './avro-blocks.ts'
+import { type AvroFields, readSchema } from './avro-schema.ts'
+import { nameColumns } from './names.ts'
+import { createSink, type Segment } from './sink.ts'
+import type { Stream } from './stream.ts'
+import { csvLine, OWN_CSV, writeText } from './text.ts'
+
+/**
+ * Opens an avro object container file by its header. Of a file that is here as a whole the rows are counted by the
+ * heads of its blocks.
+ * @throws BulkError `file_corrupt`, `file_not_known`, `file_too_large`
+ */
+export async function openAvro(
+  source: SourceFile,
+  { maxBytes }: { maxBytes: number },
+  signal: AbortSignal,
+): Promise<Stream> {
+  const taker = takeFrom(source.stream(signal))
+  const { header, fields, rows } = await damaged(source, async () => {
+    const head = await readHeader(taker)
+    let counted: number | null = null
+    if (source.tailStart === 0) {
+      counted = 0
+      for await (const block of readBlocks(taker, head.sync)) counted += block.rows
+    }
+    return { header: head, fields: readSchema(head.schema), rows: counted }
+  })
+  const columns = nameColumns(
+    // a column that is null in every row fits any type
+    fields.map(({ name, reader: { type, empty } }) => ({
+      written: name,
+      type,
+      ...(empty && { loose: true }),
+    })),
+  )
+  return {
+    columns,
+    rows,
+    read: (wanted, within) => {
+      const at = wanted.map((name) => columns.findIndex((column) => column.name === name))
+      return {
+        fields: wanted.length + 1,
+        csv: OWN_CSV,
+        columns: wanted.map((name, no) => ({
+          name,
+          expression: fields[at[no]!]!.reader.sql(fieldSql(no + 1)),
+        })),
+        segments: readRecords(source, { header, fields, at, maxBytes }, within),
+      }
+    },
+  }
+}
+
+type Records = { header: AvroHeader; fields: AvroFields; at: number[]; maxBytes: number }
+
+async function* readRecords(
+  source: SourceFile,
+  { header, fields, at, maxBytes }: Records,
+  signal: AbortSignal,
+): AsyncGenerator<Segment, void, void> {
+  const sink = createSink()
+  let bytes = 0
+  try {
+    const taker = takeFrom(source.read(header.bytes, source.bytes, signal), header.bytes)
+    for await (const block of readBlocks(taker, header.sync)) {
+      const unpacked = unpackBlock(header.codec, block)
+      bytes += unpacked.length
+      if (bytes > maxBytes) throw expanded(source, maxBytes)
+      yield* readBlock(unpacked, block, { fields, at }, sink)
+    }
+  } catch (error) {
+    throw faultOf(source, error)
+  }
+  const last = sink.take()
+  if (last) yield last
+}
+
+function* readBlock(
+  bytes: Uint8Array,
+  block: AvroBlock,
+  { fields, at }: Pick<Records, 'fields' | 'at'>,
+  sink: ReturnType<typeof createSink>,
+): Generator<Segment, void, void> {
+  const cursor = readAvro(bytes)
+  const column = fields.map((_, no) => at.indexOf(no))
+  const values: (string | null)[] = at.map(() => null)
+  for (let row = 0; row < block.rows; row++) {
+    try {
+      for (let no = 0; no < fields.length; no++) {
+        const value = fields[no]!.reader.text(cursor)
+        if (column[no]! >= 0) values[column[no]!] = value
+      }
+    } catch (error) {
+      if (error instanceof AvroFault)
+        throw new AvroFault(`${error.message} in row ${sink.rows() + 1}, in the block at byte ${block.at}`)
+      throw error
+    }
+    writeText(sink, csvLine(values))
+    sink.end()
+    const segment = sink.full() ? sink.take() : undefined
+    if (segment) yield segment
+  }
+  if (!cursor.end())
+    throw new AvroFault(`${cursor.left()} bytes behind the last row of the block at byte ${block.at}`)
+}
+
+async function damaged<T>(source: SourceFile, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw faultOf(source, error)
+  }
+}
+
+/** What avsc says of a schema, and what is found in the bytes, as the error of the file. */
+function faultOf(source: SourceFile, error: unknown): unknown {
+  if (error instanceof BulkError || !(error instanceof Error)) return error
+  const isOurs = error instanceof AvroFault
+  if (!isOurs && !SCHEMA_ERRORS.test(`${error.name} ${error.message}`)) return error
+  return new BulkError(
+    'file_corrupt',
+    {
+      subject: source.name,
+      found: isOurs ? error.message : `a schema that cannot be read (${error.message})`,
+      expected: 'an avro object container file',
+    },
+    {},
+    { cause: error },
+  )
+}
+
+/** avsc throws plain errors; those of the network and of an abort are others. */
+const SCHEMA_ERRORS =
+  /^(SyntaxError|TypeError|RangeError|Error (invalid|undefined|unknown|duplicate|missing|ambiguous|unsupported|no |non-))/
+
+function expanded(source: SourceFile, maxBytes: number): BulkError {
+  return new BulkError('file_too_large', {
+    subject: source.name,
+    found: `more than ${maxBytes} bytes when it is unpacked`,
+    expected: 'at most that (FILE_EXPANDED_MAX_GB)',
+  })
+}
