@@ -88,7 +88,7 @@ function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Dif
     if (!found) continue
     const source = nulled(column, found)
     if (found.loose) {
-      const text = textOf(found, source)
+      const text = textOf(found, source, column.type.kind)
       return readText(column, [found.name], { text, value: castText(column.type, text, csvOf(figura)) })
     }
     const expression = fitType(column.type, found.type, source)
@@ -132,12 +132,19 @@ function readText(column: Column, sources: string[], read: { text: string; value
 /** The value, or null where it is one of those that stand for null. */
 function nulled({ nullIf }: Column, found: FileColumn, value = quote(found.name)): string {
   if (!nullIf?.length) return value
-  const text = found.type === 'JSON' ? `json_extract_string(${value}, '$')` : `cast(${value} as VARCHAR)`
+  const text = found.type === 'JSON' ? textOf(found, value, 'text') : `cast(${value} as VARCHAR)`
   return `case when ${text} in (${nullIf.map(duckLiteral).join(', ')}) then null else ${value} end`
 }
 
-function textOf(found: FileColumn, source: string): string {
-  return found.type === 'JSON' ? `json_extract_string(${source}, '$')` : source
+/**
+ * The text of a loose value. A number of JSON is the text as it stands in the file: DuckDB's functions of JSON would
+ * read it as a double, with 17 digits at the most.
+ */
+function textOf(found: FileColumn, source: string, kind: Column['type']['kind']): string {
+  if (found.type !== 'JSON' || kind === 'array') return source
+  const text = `cast(${source} as VARCHAR)`
+  if (kind === 'jsonb') return text
+  return `case when starts_with(${text}, '"') then json_extract_string(${source}, '$') else ${text} end`
 }
 
 function withDefault(column: Column, expression: string): string {
@@ -160,7 +167,7 @@ function fitMarker(from: string, file: FileColumn[]): FittedColumn | Difference 
   const name = quote(found.name)
   const sources = [found.name]
   if (!found.loose) return { column, sources, expression: `coalesce(${name}, false)` }
-  const text = textOf(found, name)
+  const text = textOf(found, name, column.type.kind)
   const value = `try_cast(${text} as BOOLEAN)`
   return { column, sources, expression: `coalesce(${value}, false)`, read: { text, value } }
 }

@@ -1,23 +1,22 @@
 import type { Config } from '../config.ts'
 import { openDuckdb } from '../db/duckdb.ts'
-import { openPostgres, type Sql } from '../db/postgres.ts'
+import { openPostgres } from '../db/postgres.ts'
 import { claimChunk, claimJob, type Chunk, type ClaimedJob } from '../db/claims.ts'
 import { completeDryRun } from '../db/ends.ts'
-import { recordFiles } from '../db/files.ts'
 import { forgetRejects } from '../db/rejects.ts'
-import { readMarks, recordPlan, releasePending } from '../db/marks.ts'
+import { readMarks, releasePending } from '../db/marks.ts'
 import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { loadDirect } from './direct.ts'
-import { filesOf, openFile, type OpenFile } from './file.ts'
+import { openFile, type OpenFile } from './file.ts'
 import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { keepOpened } from './opened.ts'
 import { modeOf } from './served.ts'
-import { planFiles, rowsOf } from './plan.ts'
+import { planFiles } from './plan.ts'
+import { type Facts, factsOf, makeStage, openFiles } from './planned.ts'
 import { exhausted } from './settle.ts'
-import { createStageSql, dropStageSql, stageName } from './sql-postgres.ts'
 import { stageChunks } from './stage.ts'
 import { ensureTarget } from './target.ts'
 import { completed, done, finish, merged, mergeAfterChunk, mergeInTurn, planAnew, released } from './turn.ts'
@@ -220,43 +219,6 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   return marked.last ? mergeInTurn(job, stage, context, report) : done()
 }
 
-/** Opens each file of a job for the plan. Their local copies go when they are disposed of. */
-async function openFiles(
-  job: ClaimedJob,
-  context: Context,
-  signal: AbortSignal,
-): Promise<AsyncDisposable & { files: OpenFile[] }> {
-  const files: OpenFile[] = []
-  const dispose = async () => {
-    for (const file of files) await file[Symbol.asyncDispose]()
-  }
-  try {
-    for (const no of filesOf(job).keys()) {
-      const name = no === 0 ? `${job.id}-${job.attempts}` : `${job.id}-${job.attempts}-file${no}`
-      files.push(await openFile(job, { name, stage: job.attempts, planned: false, no }, context, signal))
-    }
-  } catch (error) {
-    await dispose()
-    throw error
-  }
-  return { files, [Symbol.asyncDispose]: dispose }
-}
-
-type Facts = ReturnType<typeof factsOf>
-
-/** What is known of all files together. */
-function factsOf(files: OpenFile[], planMs: number) {
-  const [file, other] = files
-  return {
-    bytes: files.reduce((sum, { source }) => sum + source.bytes, 0),
-    rows: rowsOf(files),
-    rowGroups: files.reduce((sum, { shape }) => sum + shape.rowGroups.length, 0),
-    etag: other ? null : (file?.source.etag ?? null),
-    format: files.every(({ format }) => format === file?.format) ? (file?.format ?? null) : null,
-    planMs,
-  }
-}
-
 /** A trial that only asks whether the files fit. */
 async function endSchemaRun(
   job: ClaimedJob,
@@ -291,34 +253,4 @@ async function loadUnstaged(
   if (rows > firstLoadRows || bytes > rows * firstLoadRowBytes) return undefined
   const stats = await loadFirst(job, { file, chunks, planMs }, context, running)
   return stats && merged(job, { stats, how: { first: true } }, context, running.report)
-}
-
-/** Records the plan and makes the stage, in one transaction. */
-async function makeStage(
-  job: ClaimedJob,
-  { files, facts }: { files: OpenFile[]; facts: Facts },
-  chunks: (Chunk & { released: boolean })[],
-  sql: Sql,
-): Promise<void> {
-  const stage = job.attempts
-  await sql.begin(async (tx) => {
-    if (!(await recordPlan(tx, { job: job.id, attempt: job.attempts }, { ...facts, chunks })))
-      throw new JobLost('the job was claimed anew')
-    if (files.length > 1) await recordFiles(tx, job.id, filesAsPlanned(job, files))
-    const name = stageName(job.id, stage)
-    await tx.unsafe(dropStageSql(name))
-    await tx.unsafe(createStageSql(name, files[0]?.columns.map(({ column }) => column) ?? []))
-  })
-  Object.assign(job, { stage, phase: 'stage', rows: facts.rows, etag: facts.etag })
-}
-
-function filesAsPlanned(job: ClaimedJob, files: OpenFile[]) {
-  const asked = filesOf(job)
-  return files.map(({ no, source, shape }) => ({
-    url: asked[no]?.url ?? '',
-    bytes: source.bytes,
-    etag: source.etag,
-    rows: rowsOf([{ shape }]),
-    rowGroups: shape.rowGroups.length,
-  }))
 }

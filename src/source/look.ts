@@ -8,7 +8,8 @@ const TEXTS: [RegExp, string][] = [
   [/^\s*<\?xml/i, 'a text of XML, as buckets send it for an error'],
   [/^\s*\{/, 'a text of JSON'],
   [/^\s*\[/, 'a text of JSON, an array'],
-  // in any encoding: what no text has are these controls of ASCII. Before the signatures: a CSV may begin with ORCAMENTO
+  // in any encoding: what no text has are these controls of ASCII. It goes before the signatures, for a CSV may
+  // begin with ORCAMENTO
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
   [/^[^\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f]+$/, TEXT],
 ]

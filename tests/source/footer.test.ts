@@ -54,7 +54,7 @@ describe('the footer of a parquet file', () => {
   })
 
   test.each<[string, Uint8Array, RegExp]>([
-    ['an Avro file', text('Obj\u0001\u0004\u0014avro.codec'), /found an Avro file/],
+    ['an Avro file', text('Obj\u0001\u0004\u0014avro.codec'), /found an avro file/],
     ['gzip', gzipSync(bytesOf(3000)), /found a gzip archive/],
     ['zip', text('PK\u0003\u0004rest'), /found a zip archive/],
     ['CSV', text('id;nome\n1;São Paulo\n'.repeat(300)), /found a text, such as CSV/],

@@ -2,6 +2,7 @@ import { type Schema, Type, types } from 'avsc'
 import { compress } from 'snappyjs'
 import { crc32, deflateRawSync, zstdCompressSync } from 'node:zlib'
 
+// oxlint-disable-next-line no-underscore-dangle -- that is what avsc calls it
 const BIG = types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
   toBuffer: (value: bigint | number) => {
@@ -19,7 +20,7 @@ const BIG = types.LongType.__with({
 export function avroType(schema: Schema): Type {
   const typeHook = (one: Schema) =>
     one === 'long' || (typeof one === 'object' && 'type' in one && one.type === 'long') ? BIG : undefined
-  return Type.forSchema(schema, { typeHook: typeHook as never, wrapUnions: 'always' })
+  return Type.forSchema(schema, { typeHook, wrapUnions: 'always' })
 }
 
 export const CODECS: Record<string, (bytes: Buffer) => Uint8Array> = {

@@ -20,40 +20,45 @@ export type Cursor = {
   text(): string
   /** The number of items that follow in an array or a map; 0: none, and no more will. */
   items(): number
+  /** Counts an item that has no bytes. */
+  empty(): void
 }
 
-/** Items of no bytes, such as nulls, that an array may have: a few bytes could stand for any number of them. */
-const EMPTY_ITEMS = 100_000
+/** Items of no bytes, such as nulls, in the arrays of a block: a few bytes could stand for any number of them. */
+const EMPTY_ITEMS = 1_000_000
+
+/** A number of up to 64 bits: seven of them a byte, the lowest first; the lowest of all is the sign. */
+function readLong(next: () => number): number | bigint {
+  let value = 0
+  let factor = 1
+  for (let no = 0; no < 7; no++) {
+    const byte = next()
+    value += (byte & 127) * factor
+    if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    factor *= 128
+  }
+  let large = BigInt(value)
+  for (let no = 7n; no < 10n; no++) {
+    const byte = next()
+    large += BigInt(byte & 127) << (7n * no)
+    if (byte >= 128) continue
+    if (large >= 1n << 64n) break
+    return large % 2n === 0n ? large / 2n : -(large + 1n) / 2n
+  }
+  throw new AvroFault('a number of more than 64 bits')
+}
 
 /** Begins at the first byte. */
 export function readAvro(bytes: Uint8Array): Cursor {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  let empty = 0
   function take(size: number): number {
     const from = cursor.at
     if (!(size >= 0 && from + size <= buffer.length)) throw new AvroFault(`${size} bytes beyond its end`)
     cursor.at += size
     return from
   }
-  /** Seven bits a byte, the lowest first; the lowest of all is the sign. */
-  function long(): number | bigint {
-    let value = 0
-    let factor = 1
-    for (let no = 0; no < 7; no++) {
-      const byte = buffer[take(1)]!
-      value += (byte & 127) * factor
-      if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-      factor *= 128
-    }
-    let large = BigInt(value)
-    for (let no = 7n; no < 10n; no++) {
-      const byte = buffer[take(1)]!
-      large += BigInt(byte & 127) << (7n * no)
-      if (byte >= 128) continue
-      if (large >= 1n << 64n) break
-      return large % 2n === 0n ? large / 2n : -(large + 1n) / 2n
-    }
-    throw new AvroFault('a number of more than 64 bits')
-  }
+  const long = () => readLong(() => buffer[take(1)]!)
   function size(): number {
     const value = long()
     if (typeof value === 'bigint' || value < 0) throw new AvroFault(`a length of ${value}`)
@@ -95,6 +100,9 @@ export function readAvro(bytes: Uint8Array): Cursor {
       const items = Math.abs(Number(count))
       if (items > buffer.length - cursor.at + EMPTY_ITEMS) throw new AvroFault(`${items} items`)
       return items
+    },
+    empty: () => {
+      if (++empty > EMPTY_ITEMS) throw new AvroFault(`more than ${EMPTY_ITEMS} items of no bytes`)
     },
   }
   return cursor

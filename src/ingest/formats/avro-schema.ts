@@ -10,7 +10,7 @@ class Logical extends types.LogicalType {
   readonly attributes: Record<string, unknown>
   constructor(schema: ConstructorParameters<typeof types.LogicalType>[0], options?: unknown) {
     super(schema, options)
-    this.attributes = typeof schema === 'object' ? { ...schema } : {}
+    this.attributes = Object.fromEntries(Object.entries(schema))
   }
 }
 
@@ -136,7 +136,11 @@ function arrayReader(items: Reader): Reader {
   const json = (cursor: Cursor) => {
     const list: string[] = []
     for (let count = cursor.items(); count > 0; count = cursor.items())
-      for (let no = 0; no < count; no++) list.push(items.json(cursor))
+      for (let no = 0; no < count; no++) {
+        const { at } = cursor
+        list.push(items.json(cursor))
+        if (cursor.at === at) cursor.empty()
+      }
     return `[${list.join(',')}]`
   }
   if (!LISTED.has(items.type) || items.empty) return nested(json)

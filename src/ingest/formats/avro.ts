@@ -142,7 +142,7 @@ function faultOf(source: SourceFile, error: unknown): unknown {
 
 /** avsc throws plain errors; those of the network and of an abort are others. */
 const SCHEMA_ERRORS =
-  /^(SyntaxError|TypeError|RangeError|Error (invalid|undefined|unknown|duplicate|missing|ambiguous|unsupported|no |non-))/
+  /^(SyntaxError|TypeError|RangeError|Error (invalid|undefined|unknown|duplicate|missing|ambiguous|no |non-))/
 
 function expanded(source: SourceFile, maxBytes: number): BulkError {
   return new BulkError('file_too_large', {

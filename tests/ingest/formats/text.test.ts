@@ -23,7 +23,7 @@ async function load(
   const job = await service.load(figura, paths)
   const [table] = await service.sql`select to_regclass(${name}) is not null as there`
   const rows = table?.there ? await service.sql.unsafe(`select * from ${name} order by 1`) : []
-  return { job, rows: rows.map((row): Record<string, unknown> => ({ ...row })) }
+  return { job, rows: rows.map((row): Record<string, unknown> => Object.fromEntries(Object.entries(row))) }
 }
 
 const TWO = [
@@ -95,6 +95,28 @@ describe('an NDJSON file is loaded', () => {
       { id: 'bigint', nome: 'text', j: 'text' },
     )
     expect(rows).toEqual([{ id: 1, nome: 'a"b\\\né,\'{[', j: '{"a":[1,{"b":"}"}],"c":"\\\\"}' }])
+  })
+
+  test('with numbers of any number of digits, and JSON as it stands there', async () => {
+    const line = `{"id":1,"n":12345678901234567890.12,"t":1.10,"j":"a","k":[1.10,{"b":null}],"l":["\\u00e9","b,c","x"]}`
+    const { rows } = await load(line, {
+      id: 'bigint',
+      n: 'numeric(30,2)',
+      t: 'text',
+      j: 'jsonb',
+      k: 'jsonb',
+      l: 'text[]',
+    })
+    expect(rows).toEqual([
+      {
+        id: 1,
+        n: '12345678901234567890.12',
+        t: '1.10',
+        j: 'a',
+        k: [1.1, { b: null }],
+        l: ['é', 'b,c', 'x'],
+      },
+    ])
   })
 
   test('beyond the bytes by which its keys are known', async () => {
