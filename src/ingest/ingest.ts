@@ -175,7 +175,7 @@ async function advance(job: ClaimedJob, context: Context, { report, signal }: Ru
 async function plan(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   const { sql, config } = context
   const started = performance.now()
-  await ensureTarget(sql, job.definition)
+  await ensureTarget(sql, job.definition, { trial: job.dryRun !== null })
   const stage = job.attempts
   if (stage > 1) await forgetRejects(sql, job.id)
   await using opened = await openFiles(job, context, signal)

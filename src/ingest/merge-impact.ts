@@ -11,6 +11,13 @@ type Found = {
   samples: { key: Values; changed: number[]; before: Values; after: Values }[]
 }
 
+/** The same for a table that the load itself would make. */
+export function foretellFirst(load: Pick<Loading, 'mode'>, staged: { rows: number; gone: number }): Impact {
+  const inserted = load.mode === 'delete' ? 0 : staged.rows - staged.gone
+  const none = { updated: 0, stale: 0, deleted: 0, removed: 0, samples: [] }
+  return { ...none, inserted, unchanged: staged.rows - inserted }
+}
+
 /**
  * Tells what a load would do to its table, by a statement that only reads.
  * @throws BulkError what the load itself would be refused for: `too_many_deleted`, `schema_differs`

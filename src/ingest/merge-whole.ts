@@ -2,10 +2,10 @@ import type { ClaimedJob } from '../db/claims.ts'
 import type { Impact, MergeStats } from '../db/ends.ts'
 import { lockForMerge, lockRows, readMoment } from '../db/locks.ts'
 import type { Transaction } from '../db/postgres.ts'
-import { isEmpty } from '../db/targets.ts'
+import { findTarget, isEmpty } from '../db/targets.ts'
 import { loadOf } from '../figura/types.ts'
 import { closeVersions, openVersions } from './merge-history.ts'
-import { foretell } from './merge-impact.ts'
+import { foretell, foretellFirst } from './merge-impact.ts'
 import { settleKeys } from './merge-keys.ts'
 import { checkReplacement, deleteLacking } from './merge-replace.ts'
 import { countStage, loadingOf, mergeRows } from './merge-rows.ts'
@@ -36,11 +36,7 @@ export async function mergeWhole(
   if (!trial && excludesWriters(loadingOf(job, names, ''))) await lockRows(tx, target)
   const load = loadingOf(job, names, await readMoment(tx))
   const duplicates = await settleKeys(tx, load, rows)
-  if (trial) {
-    const staged = await countStage(tx, load, rows)
-    const impact = job.dryRun === 'impact' ? await foretell(tx, load, rows) : null
-    return { stats: sumUpTrial({ copied, promised, duplicates }, staged.rows), impact }
-  }
+  if (trial) return tryOut(tx, job, { load, rows, copied, promised, duplicates })
   const empty = await isEmpty(tx, target)
   const replaces = load.mode === 'replace' && !empty
   if (replaces) await checkReplacement(tx, load, rows)
@@ -53,6 +49,19 @@ export async function mergeWhole(
     stats: sumUp({ copied, promised, duplicates, counts, stale, softDeleted, removed }),
     impact: null,
   }
+}
+
+/** A trial of a load whose keys are settled: nothing but the stage has changed. */
+async function tryOut(
+  tx: Transaction,
+  { dryRun, definition }: ClaimedJob,
+  { load, rows, ...counted }: { load: Loading; duplicates: number } & Omit<Full, 'names'>,
+): Promise<Done> {
+  const staged = await countStage(tx, load, rows)
+  const stats = sumUpTrial(counted, staged.rows)
+  if (dryRun !== 'impact') return { stats, impact: null }
+  const target = await findTarget(tx, definition.table)
+  return { stats, impact: target ? await foretell(tx, load, rows) : foretellFirst(load, staged) }
 }
 
 /** Rows that others change meanwhile would be missing from the history, or be deleted though nobody counted them. */

@@ -40,7 +40,7 @@ function samplesSql(load: Loading, rows: string): string {
     before.push(`t.${quote(soft)}`)
     after.push(`null as ${quote(soft)}`)
   }
-  if (changed.length === 0 || keys.length === 0) return 'select where false'
+  if (load.mode === 'append' || changed.length === 0 || keys.length === 0) return 'select where false'
   const selected = [
     ...keys.map(({ name }, at) => `s.${quote(name)} as key${at}`),
     `${whole(keys.map((column) => shown(column, 's')))} as key`,

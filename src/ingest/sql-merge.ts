@@ -187,6 +187,7 @@ export function insertSql(load: Loading, rows: string): string {
 
 /** The staged rows beside the table's rows of the same keys, with what becomes of each. Nothing is changed. */
 export function outcomesSql(load: Loading, rows: string, selected: string[] = []): string {
+  if (load.mode === 'append') return appendedSql(load, rows)
   const [key = ''] = load.figura.key
   const branches = rulesOf(load).map(({ matched, when, outcome }) => {
     const found = `t.${quote(key)} is ${matched ? 'not null' : 'null'}`
@@ -194,6 +195,14 @@ export function outcomesSql(load: Loading, rows: string, selected: string[] = []
   })
   return `select case ${branches.join(' ')} else 'unchanged' end as outcome${selected.map((one) => `, ${one}`).join('')}
     from ${rows} as s left join ${targetName(load.figura)} as t on ${sameKey(load)}`
+}
+
+/** Nothing is looked for in the table, and there may be no key to look with. */
+function appendedSql({ marked }: Loading, rows: string): string {
+  const gone = marked
+    ? `case when s.${quote(GONE_COLUMN)} then 'unchanged' else 'inserted' end`
+    : `'inserted'`
+  return `select ${gone} as outcome from ${rows} as s`
 }
 
 /** How many staged rows will come to what. */

@@ -12,11 +12,16 @@ import { createTargetSql, targetName } from './sql-postgres.ts'
 /**
  * Makes the figura's table on first use, and else compares it with the figura: columns, types, a unique index on
  * the key; and the table of its history, which the first load makes, where there is one.
+ * A trial makes nothing.
  * @throws BulkError `target_differs` with every difference, so that this figura alone stands still
  */
-export async function ensureTarget(sql: Sql, figura: Figura): Promise<void> {
+export async function ensureTarget(
+  sql: Sql,
+  figura: Figura,
+  { trial = false }: { trial?: boolean } = {},
+): Promise<void> {
   const table = await findTarget(sql, figura.table)
-  if (!table) return createTarget(sql, figura)
+  if (!table) return trial ? undefined : createTarget(sql, figura)
   const history = loadOf(figura).history ? await findTarget(sql, historyTable(figura)) : undefined
   const differences = [...compareTarget(figura, table), ...(history ? compareHistory(figura, history) : [])]
   if (differences.length === 0) return

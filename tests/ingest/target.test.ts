@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { TargetTable } from '../../src/db/targets.ts'
-import type { Figura } from '../../src/figura/types.ts'
+import { loadOf, type Figura } from '../../src/figura/types.ts'
 import { compareTarget } from '../../src/ingest/target.ts'
 
 const FIGURA: Figura = {
@@ -112,6 +112,38 @@ describe('a difference is told with what would mend it:', () => {
       compareTarget(FIGURA, { isTable: true, columns: [], uniqueKeys: [] }).map((one) => one.column),
     ).toEqual(['loja', 'produto', 'preco', 'loja, produto'])
   })
+})
+
+describe('a figura whose service fills columns', () => {
+  const load = {
+    ...loadOf({}),
+    deleteMarker: { from: 'fora', how: 'soft' as const, at: 'excluido_em' },
+    audit: { loadedAt: 'carregado_em', jobId: 'carga_id' },
+  }
+  const whole: Figura = { ...FIGURA, load, extra: { keep: 'outros' } }
+
+  test('needs them in its table, with their types', () => {
+    expect(compareTarget(whole, TABLE).map(({ column: name, expected }) => [name, expected])).toEqual([
+      ['outros', 'jsonb'],
+      ['excluido_em', 'timestamp with time zone'],
+      ['carregado_em', 'timestamp with time zone'],
+      ['carga_id', 'uuid'],
+    ])
+  })
+
+  test('may have them stand there as columns that need a value', () => {
+    const columns = [
+      column('outros', 'jsonb'),
+      column('excluido_em', 'timestamp with time zone'),
+      { ...column('carregado_em', 'timestamp with time zone'), mustBeGiven: true },
+      column('carga_id', 'uuid'),
+    ]
+    expect(compareTarget(whole, { ...TABLE, columns: [...TABLE.columns, ...columns] })).toEqual([])
+  })
+})
+
+test('a figura without a key needs no unique index', () => {
+  expect(compareTarget({ ...FIGURA, key: [] }, { ...TABLE, uniqueKeys: [] })).toEqual([])
 })
 
 test('what mends a column with a quote in its name is SQL that means that column', () => {

@@ -56,7 +56,7 @@ export async function startStaged(version: '18' | '15'): Promise<Staged> {
       return { name, description: '', table, key: keys, columns, load: whole, sources: [], ...parts }
     },
     merge: async (figura, select, { id = Bun.randomUUIDv7(), mode = null, dryRun = null } = {}) => {
-      await ensureTarget(sql, figura)
+      await ensureTarget(sql, figura, { trial: dryRun !== null })
       const job = { id, mode, dryRun, definition: figura, figura: figura.name } as ClaimedJob
       return sql.begin(async (tx) => {
         const rows = 'pg_temp.entrada'
