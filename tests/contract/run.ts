@@ -119,19 +119,10 @@ async function details(
     const expected = step.rejects.map((one) =>
       Array.isArray(one) ? { row: one[0], column: one[1], rule: one[2] } : one,
     )
-    const kept = body.rejects ?? [...(await rig.sql`
-      select file, row, column_name as column, rule, reason, record from bulk.reject
-      where job = ${String(status?.id)} order by file, row`)] // SHIM
-    found.push(...differences(expected, kept, 'rejects'))
+    found.push(...differences(expected, body.rejects, 'rejects'))
   }
   if (status?.status !== 'completo' || step.send?.dry_run) return found
-  let stats = status.stats as Record<string, number>
-  if (!('staged' in stats)) {
-    const [row] = await rig.sql`select read::int, rejected::int, duplicates::int, staged::int, inserted::int, updated::int,
-      unchanged::int, stale::int, deleted::int, removed::int from bulk.job where id = ${String(status.id)}` // SHIM
-    stats = { ...row } as Record<string, number>
-  }
-  return [...found, ...statistics(step, stats)]
+  return [...found, ...statistics(step, status.stats as Record<string, number>)]
 }
 
 const STAGED = ['inserted', 'updated', 'unchanged', 'stale', 'deleted'] as const
