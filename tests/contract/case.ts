@@ -93,7 +93,10 @@ function nameOf(folder: string): string {
 }
 
 function readCase(name: string, folder: string, figura: Case['figura']): Case {
-  const { does, steps } = parse(readFileSync(join(folder, 'case.yaml'), 'utf8')) as Pick<Case, 'does' | 'steps'>
+  const { does, steps } = parse(readFileSync(join(folder, 'case.yaml'), 'utf8')) as Pick<
+    Case,
+    'does' | 'steps'
+  >
   return { name, folder, does, steps, figura }
 }
 

@@ -21,7 +21,8 @@ export function differences(expected: unknown, found: unknown, path = ''): strin
         : [`${path}: expected ${name} (${shown(value)}), found only ${Object.keys(found).join(', ')}`],
     )
   }
-  if (expected === null || found === null || found === undefined) return expected === (found ?? null) ? [] : said()
+  if (expected === null || found === null || found === undefined)
+    return expected === (found ?? null) ? [] : said()
   return typeof found !== 'object' && String(expected) === String(found) ? [] : said()
 }
 

@@ -8,7 +8,8 @@ import type { FileSpec } from './case.ts'
 /** Makes the file; `folder` is for those that DuckDB writes. */
 export async function fileBytes(spec: FileSpec, folder: string): Promise<Buffer> {
   const plain = await plainBytes(spec, folder)
-  const whole = spec.pack === 'gzip' ? gzipSync(plain) : spec.pack === 'zstd' ? zstdCompressSync(plain) : plain
+  const whole =
+    spec.pack === 'gzip' ? gzipSync(plain) : spec.pack === 'zstd' ? zstdCompressSync(plain) : plain
   return spec.cut ? whole.subarray(0, whole.length - spec.cut) : whole
 }
 

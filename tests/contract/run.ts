@@ -53,7 +53,10 @@ async function contents(rig: Rig, table: string, key: string[]) {
 }
 
 /** Puts the files into the bucket, asks for the job, and follows it to its end where there is one. */
-async function send(rig: Rig, { name, base, step }: Running): Promise<{ sent: Answer; status: Body | undefined }> {
+async function send(
+  rig: Rig,
+  { name, base, step }: Running,
+): Promise<{ sent: Answer; status: Body | undefined }> {
   const urls: string[] = []
   let digest = ''
   for (const [at, spec] of (step.files ?? (step.file ? [step.file] : [])).entries()) {
