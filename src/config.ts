@@ -143,6 +143,8 @@ function fileBounds(read: Read) {
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     /** What a packed CSV, NDJSON or avro file may become: 1 MB of gzip can stand for 1 GB. */
     fileExpandedBytes: read.integer('FILE_EXPANDED_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
+    /** A larger avro file is read twice: for where its blocks begin, and then by several threads. */
+    avroSplitBytes: read.integer('AVRO_SPLIT_MB', 64, 1, 1_000_000) * MiB,
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
   }
 }

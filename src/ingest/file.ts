@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ClaimedJob } from '../db/claims.ts'
+import type { Chunk, ClaimedJob } from '../db/claims.ts'
 import type { Bounds } from '../config.ts'
 import { readFile } from '../db/files.ts'
 import { BulkError } from '../errors.ts'
@@ -11,10 +11,11 @@ import { fetchFooter } from '../source/footer.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
+import { asCorrupt } from './file-error.ts'
 import type { FittedColumn } from './fit.ts'
 import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
-import { openStream } from './formats/stream.ts'
+import { openStream, type Part } from './formats/stream.ts'
 import { streamPieces } from './formats/streamed.ts'
 import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
@@ -55,6 +56,8 @@ export type Opening = {
   planned: boolean
   /** Its number among the files of the job. */
   no: number
+  /** The chunk of rows that it is opened for, if it is one. */
+  chunk?: Chunk
 }
 
 /** A file of a job: its address, and what it was when it was planned. */
@@ -74,7 +77,7 @@ export function filesOf(job: Pick<ClaimedJob, 'url' | 'urls' | 'etag' | 'bytes'>
  */
 export async function openFile(
   job: ClaimedJob,
-  { name, stage, planned, no }: Opening,
+  { name, stage, planned, no, chunk }: Opening,
   context: Context,
   signal: AbortSignal,
 ): Promise<OpenFile> {
@@ -93,6 +96,7 @@ export async function openFile(
       local,
       pieceBytes: bounds.pieceBytes,
       maxRows: maxRowsOf(job.definition, bounds),
+      part: chunk && partOf(chunk),
     })
   const known = planned ? context.opened.find({ job: job.id, stage, file: no, etag: file.etag }) : undefined
   if (known) {
@@ -109,7 +113,7 @@ export async function openFile(
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)
   const format = await tellFormat(source, signal)
   if (format.format !== 'parquet') {
-    const opened = await openStreamed(job, { source, known: format, no }, context, signal)
+    const opened = await openStreamed(job, { source, known: format, no, planned }, context, signal)
     keep(opened)
     return asOpen(opened)
   }
@@ -133,18 +137,16 @@ export function maxRowsOf({ limits }: Figura, bounds: Bounds): number {
 
 async function openStreamed(
   job: ClaimedJob,
-  { source, known, no }: { source: SourceFile; known: Known; no: number },
+  { source, known, no, planned }: Pick<Opening, 'no' | 'planned'> & { source: SourceFile; known: Known },
   { config, duckdb }: Context,
   signal: AbortSignal,
 ): Promise<Opened> {
   const figura = job.definition
-  const stream = await openStream(
-    source,
-    known,
-    { figura, maxBytes: config.bounds.fileExpandedBytes },
-    signal,
-  )
-  const shape: FileShape = { columns: stream.columns, rowGroups: [], rows: stream.rows ?? UNKNOWN_ROWS }
+  const { fileExpandedBytes: maxBytes, avroSplitBytes } = config.bounds
+  const splitBytes = planned ? null : avroSplitBytes
+  const stream = await openStream(source, known, { figura, maxBytes, splitBytes }, signal)
+  const { columns, rows, parts } = stream
+  const shape: FileShape = { columns, rowGroups: [], rows: rows ?? UNKNOWN_ROWS, parts }
   const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
   return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
 }
@@ -168,9 +170,20 @@ async function readFooter(
   return { source, format: 'parquet', footer, shape, places, reading }
 }
 
-type Placed = { no: number; path: string; local?: LocalFile; pieceBytes: number; maxRows: number }
+type Placed = {
+  no: number
+  path: string
+  local?: LocalFile
+  pieceBytes: number
+  maxRows: number
+  part: Part | undefined
+}
 
-function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Placed): OpenFile {
+function partOf({ rowStart, rowEnd, byteStart, byteEnd }: Chunk): Part | undefined {
+  return byteStart === null || byteEnd === null ? undefined : { rowStart, rowEnd, byteStart, byteEnd }
+}
+
+function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows, part }: Placed): OpenFile {
   const { source, format, shape, reading } = opened
   const { columns } = reading
   let fetched = 0
@@ -181,6 +194,7 @@ function asOpenFile(opened: Opened, { no, path, local, pieceBytes, maxRows }: Pl
       return streamPieces(opened.stream, wanted, {
         path: (at) => `${path}-${set}-${at}.csv`,
         maxRows,
+        part,
         signal,
       })
     const { places, footer } = opened
@@ -240,58 +254,4 @@ function refuseSize(
     found: `a file of ${source.bytes} bytes`,
     expected: `the file of ${file.bytes} bytes that it was at first`,
   })
-}
-
-/** What DuckDB says of a file that it cannot read, as the error of that file; its other errors as they are. */
-export async function asCorrupt<T>(source: SourceFile, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    throw fileError(source, error)
-  }
-}
-
-/** The same for an error that is at hand. */
-export function fileError(source: SourceFile, error: unknown): unknown {
-  if (error instanceof Error && error.message.startsWith('Out of Memory Error'))
-    return tooLarge(source, error)
-  return isAboutFile(error) ? corrupt(source, error) : error
-}
-
-/** DuckDB's errors begin with their class. Out of Memory, Interrupt and Internal errors are not the file's fault. */
-function isAboutFile(error: unknown): error is Error {
-  return error instanceof Error && FILE_ERRORS.test(error.message) && !HOST_ERRORS.test(error.message)
-}
-
-/** What the system says of its own disk and limits, as glibc spells it. */
-const HOST_ERRORS = /No space left on device|Disk quota exceeded|Too many open files|Cannot allocate memory/
-
-const FILE_ERRORS =
-  /^(IO|Invalid Input|Invalid|Serialization|Not implemented|Binder|Invalid type|Out of Range|TransactionContext) Error/i
-
-/** A page is unpacked in one piece, and some writers make one page of a whole row group: a second try needs as much. */
-function tooLarge(source: SourceFile, error: Error): BulkError {
-  return new BulkError(
-    'file_too_large',
-    {
-      subject: source.name,
-      found: `pages that do not fit into memory (${error.message.split('\n')[0]})`,
-      expected: 'pages that do (DUCKDB_MEMORY_MB)',
-      action: 'Write the file with smaller row groups or pages, or give the worker more memory.',
-    },
-    {},
-    { cause: error },
-  )
-}
-
-function corrupt(source: SourceFile, error: Error): BulkError {
-  const said = error.message
-    .split('\n')[0]
-    ?.replace(/"[^"]*\/[^"]*"|'[^']*\/[^']*'|\/\S+\.(parquet|csv)/g, 'the file')
-  return new BulkError(
-    'file_corrupt',
-    { subject: source.name, found: `that it cannot be read (${said})`, expected: 'a whole one' },
-    {},
-    { cause: error },
-  )
 }

@@ -91,6 +91,8 @@ function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Dif
       const text = textOf(found, source, column.type.kind)
       return readText(column, [found.name], { text, value: castText(column.type, text, csvOf(figura)) })
     }
+    if (column.type.kind === 'uuid' && found.type === 'VARCHAR')
+      return readText(column, [found.name], { text: source, value: `try_cast(${source} as UUID)` })
     const expression = fitType(column.type, found.type, source)
     return expression === undefined ? misfit(column, found) : { column, sources: [found.name], expression }
   }

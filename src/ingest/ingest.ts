@@ -139,7 +139,7 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         const name = `${job.id}-${stage}-${chunk.no}-${claims}`
         await using file = await openFile(
           job,
-          { name, stage, planned: true, no: chunk.file },
+          { name, stage, planned: true, no: chunk.file, chunk },
           context,
           signal,
         )

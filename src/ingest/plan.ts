@@ -35,8 +35,8 @@ export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }
   if (checksKeys(load)) check('keys')
   if (sha256 && !other) check('digest')
   for (const { no, shape } of files)
-    for (const range of cutRows(shape, bounds))
-      chunks.push({ kind: 'rows', file: no, ...range, byteStart: null, byteEnd: null })
+    for (const range of shape.parts ?? cutRows(shape, bounds))
+      chunks.push({ kind: 'rows', file: no, byteStart: null, byteEnd: null, ...range })
   return chunks.map((chunk, no) => ({ no, ...chunk }))
 }
 

@@ -2,13 +2,20 @@ import duckdb, { type DataChunk } from '@duckdb/node-bindings'
 import type { Duckdb } from '../db/duckdb.ts'
 import { readVector } from './column.ts'
 import type { FileColumn } from './fit.ts'
+import type { Part } from './formats/stream.ts'
 import { columnChunksSql, describeSql, schemaSql } from './sql-duckdb.ts'
 
 /**
  * What is known of a file before its rows are read. Of a parquet file that is what its footer says: sizes in bytes,
  * uncompressed. Other files have no row groups, and the rows of a large one are UNKNOWN_ROWS until all is read.
  */
-export type FileShape = { columns: FileColumn[]; rowGroups: { rows: number; bytes: number }[]; rows: number }
+export type FileShape = {
+  columns: FileColumn[]
+  rowGroups: { rows: number; bytes: number }[]
+  rows: number
+  /** Of a file without row groups: the parts that can be read by themselves. */
+  parts?: Part[]
+}
 
 /** As the end of a chunk too: up to the end of the file, wherever that is. */
 export const UNKNOWN_ROWS = Number.MAX_SAFE_INTEGER

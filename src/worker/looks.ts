@@ -37,7 +37,11 @@ const RESTART_MS = { min: 500, max: 30_000, healthy: 60_000 }
 /** A look that was cancelled is answered in so many milliseconds, or the process hangs. */
 const CANCEL_MS = 2000
 
-type Waiting = { settle: (refusal: BulkError | null) => void; timer: ReturnType<typeof setTimeout> }
+/** Looks that were asked for, by their numbers: what to do with the answer, and what when none comes. */
+type Waiting = Map<
+  number,
+  { settle: (refusal: BulkError | null) => void; timer: ReturnType<typeof setTimeout> }
+>
 
 /**
  * Keeps a process alive beside this one that looks at files: what comes from strangers is parsed by native code, whose
@@ -47,67 +51,39 @@ export function superviseLooker(
   entry: string,
   { env, waitMs, atOnce, log }: { env: Environment; waitMs: number; atOnce: number; log: Log },
 ): Looker {
-  const waiting = new Map<number, Waiting>()
-  let child: Bun.Subprocess | undefined
-  let ready = false
-  let stopping = false
-  let backoffMs = RESTART_MS.min
-  let restart: ReturnType<typeof setTimeout> | undefined
+  const waiting: Waiting = new Map()
   let asked = 0
-
   const settle = (id: number, refusal: BulkError | null) => {
     const one = waiting.get(id)
     clearTimeout(one?.timer)
     waiting.delete(id)
     one?.settle(refusal)
   }
-  const hear = (message: FromLooker) => {
-    if (message.kind === 'ready') ready = true
-    else if (message.refusal) {
-      const { code, said, extra } = message.refusal
-      settle(message.id, new BulkError(code, said, extra))
-    } else settle(message.id, null)
-  }
-  const start = () => {
-    const startedAt = performance.now()
-    child = Bun.spawn([process.execPath, entry], {
-      env,
-      stdin: 'ignore',
-      stdout: 'inherit',
-      stderr: 'inherit',
-      ipc: hear,
-      onExit: (_process, code, signal) => {
-        ready = false
-        for (const id of waiting.keys()) settle(id, null)
-        if (stopping) return
-        if (performance.now() - startedAt > RESTART_MS.healthy) backoffMs = RESTART_MS.min
-        log.error('the process that looks at files ended; it is started again', {
-          code,
-          signal,
-          afterMs: backoffMs,
-        })
-        restart = setTimeout(start, backoffMs)
-        backoffMs = Math.min(backoffMs * 2, RESTART_MS.max)
-      },
-    })
-  }
-  /** The caller goes on; the look stays in the table, so that one that is never answered is seen. */
+  const looking = keepAlive(entry, {
+    env,
+    log,
+    hear: ({ id, refusal }) =>
+      settle(id, refusal && new BulkError(refusal.code, refusal.said, refusal.extra)),
+    ended: () => {
+      for (const id of waiting.keys()) settle(id, null)
+    },
+  })
+  /** The caller goes on; the look stays among those that wait, so that one that is never answered is seen. */
   const giveUp = (id: number) => {
-    const looking = child
+    const child = looking.child()
     waiting.get(id)?.settle(null)
-    tell(looking, { kind: 'cancel', id })
-    const hung = setTimeout(() => {
+    tell(child, { kind: 'cancel', id })
+    const timer = setTimeout(() => {
       log.warn('a look at a file does not end; its process is killed', { afterMs: CANCEL_MS })
-      looking?.kill('SIGKILL')
+      child?.kill('SIGKILL')
     }, CANCEL_MS)
-    waiting.set(id, { settle: () => {}, timer: hung })
+    waiting.set(id, { settle: () => {}, timer })
   }
-
-  start()
   return {
-    ready: () => ready,
+    ready: () => looking.child() !== undefined,
     look: async (sent) => {
-      if (!ready || waiting.size >= atOnce) return
+      const child = looking.child()
+      if (!child || waiting.size >= atOnce) return
       const id = asked++
       const { promise, resolve } = Promise.withResolvers<BulkError | null>()
       waiting.set(id, { settle: resolve, timer: setTimeout(() => giveUp(id), waitMs) })
@@ -115,6 +91,55 @@ export function superviseLooker(
       const refusal = await promise
       if (refusal) throw refusal
     },
+    stop: looking.stop,
+  }
+}
+
+type Answer = Extract<FromLooker, { kind: 'answer' }>
+
+/** A process that is started again whenever it ends. `child`: the one that is ready now. */
+function keepAlive(
+  entry: string,
+  {
+    env,
+    hear,
+    ended,
+    log,
+  }: { env: Environment; hear: (answer: Answer) => void; ended: () => void; log: Log },
+): { child(): Bun.Subprocess | undefined; stop(): Promise<void> } {
+  let child: Bun.Subprocess | undefined
+  let ready = false
+  let stopping = false
+  let backoffMs = RESTART_MS.min
+  let restart: ReturnType<typeof setTimeout> | undefined
+
+  const start = () => {
+    const startedAt = performance.now()
+    child = Bun.spawn([process.execPath, entry], {
+      env,
+      stdin: 'ignore',
+      stdout: 'inherit',
+      stderr: 'inherit',
+      ipc: (message: FromLooker) => {
+        if (message.kind === 'ready') ready = true
+        else hear(message)
+      },
+      onExit: (_process, code, signal) => {
+        ready = false
+        ended()
+        if (stopping) return
+        if (performance.now() - startedAt > RESTART_MS.healthy) backoffMs = RESTART_MS.min
+        const how = { code, signal, afterMs: backoffMs }
+        log.error('the process that looks at files ended; it is started again', how)
+        restart = setTimeout(start, backoffMs)
+        backoffMs = Math.min(backoffMs * 2, RESTART_MS.max)
+      },
+    })
+  }
+
+  start()
+  return {
+    child: () => (ready ? child : undefined),
     stop: async () => {
       stopping = true
       clearTimeout(restart)

@@ -73,7 +73,10 @@ describe('the documentation as data', () => {
   })
 
   test('has the rules of a column, in words and as far as a schema can say them', async () => {
-    api.figura('regras', `${figuraText('regras').replace("preco: { type: 'numeric(10,2)' }", RULES)}`)
+    api.figura(
+      'regras',
+      figuraText('regras').replace("preco: { type: 'numeric(10,2)' }", () => RULES),
+    )
     const { components } = await read()
     const { description, properties, required } = Object(components.schemas.Row_regras)
     expect(description).toContain('Loaded by merge; replace may be asked for.')

@@ -82,13 +82,16 @@ test('a figura tells its whole contract, and an example that is accepted as it s
 test('a figura tells its rules, modes and limits', async () => {
   const more = `  cnpj: { type: text, pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
   limite: { type: 'numeric(15,2)', min: 0, max: 10, check: 'limite <> 3', default: 1, only_insert: true }
-load: { mode: append, allow: [merge], duplicates: last, max_delete_percent: 5 }
+load: { mode: append, allow: [merge, replace], duplicates: last, max_delete_percent: 5 }
 checks: { sensato: 'limite < preco' }
 extra: refuse
 rejects: { max_rows: 100, max_percent: 1 }
 limits: { max_bytes: 500, max_rows: 10 }
 sources:`
-  api.figura('coisas', figuraText('coisas').replace('sources:', more))
+  api.figura(
+    'coisas',
+    figuraText('coisas').replace('sources:', () => more),
+  )
   const { body } = await api.ask('/figuras/coisas')
   const [, , , cnpj, limite] = Object(body.columns)
   const rules = { pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
@@ -97,7 +100,12 @@ sources:`
   expect(body).toMatchObject({
     checks: { sensato: 'limite < preco' },
     extra: 'refuse',
-    load: { mode: 'append', allow: ['append', 'merge'], duplicates: 'last', max_delete_percent: 5 },
+    load: {
+      mode: 'append',
+      allow: ['append', 'merge', 'replace'],
+      duplicates: 'last',
+      max_delete_percent: 5,
+    },
     rejects: { max_rows: 100, max_percent: 1 },
     limits: { max_bytes: 500, max_rows: 10 },
   })

@@ -39,7 +39,7 @@ describe.skipIf(!found)('on PostgreSQL 15', () => {
     const compared = await compareTable(rig.sql, rig.figura('tudo'), { file: file.path, folder: rig.folder })
     expect(compared).toEqual({ rows, onlyInFile: [], onlyInTable: [], different: [] })
     const again = await rig.service.load('tudo', file.url)
-    expect(again.stats).toEqual({ read: rows, inserted: 0, updated: 0, unchanged: rows })
+    expect(again.stats).toMatchObject({ read: rows, inserted: 0, updated: 0, unchanged: rows })
   })
 
   test('inserted, updated and unchanged rows are counted, in a partitioned table too', async () => {
@@ -52,7 +52,7 @@ describe.skipIf(!found)('on PostgreSQL 15', () => {
       await rig.send(name, 'a', `select i as id, 'n' || i as nome from range(1000) t(i)`)
       const nome = `case when i < 500 then 'n' || i else 'novo' end as nome`
       const job = await rig.send(name, 'b', `select i as id, ${nome} from range(400, 1100) t(i)`)
-      expect(job.stats).toEqual({ read: 700, inserted: 100, updated: 500, unchanged: 100 })
+      expect(job.stats).toMatchObject({ read: 700, inserted: 100, updated: 500, unchanged: 100 })
     }
   })
 })

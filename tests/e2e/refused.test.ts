@@ -75,12 +75,12 @@ describe('a file that must not be loaded ends in erro with the table untouched',
     expect((error as { detail: string }).detail.length).toBeLessThan(400)
   })
 
-  test('a file that is not parquet, one that is not there, and one with another SHA-256', async () => {
+  test('a file of no known format, one that is not there, and one with another SHA-256', async () => {
     rig.writeFigura('formato', column)
     const { bucket, service } = rig
-    await bucket.put('texto.parquet', 'id,nome\n1,a\n')
+    await bucket.put('texto.parquet', '<!doctype html><title>404</title>')
     const text = await service.load('formato', bucket.url('texto.parquet'))
-    expect(text.error).toMatchObject({ code: 'file_not_parquet' })
+    expect(text.error).toMatchObject({ code: 'file_not_known' })
     const missing = await service.load('formato', bucket.url('nao-existe.parquet'))
     expect(missing.error).toMatchObject({ code: 'source_missing' })
     const file = await rig.putFile('sha', `select i as id, 'n' as nome from range(5) t(i)`)

@@ -123,6 +123,21 @@ describe('a large merge', () => {
     expect(await merges({ id: task.job })).toMatchObject([{ code: '55P03' }, { connections: 1 }])
   })
 
+  test('whose numbers do not add up is rolled back in all its parts, and tried again', async () => {
+    await at.sql.unsafe(`
+      create table ${figura.name} (id bigint primary key, nome text);
+      create function ${figura.name}_passes() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger passes before insert on ${figura.name} for each row when (new.id = 7)
+        execute function ${figura.name}_passes()`)
+    const job = await at.load(figura, await at.write('perdida', first, 2048))
+    expect(job).toMatchObject({
+      status: 'erro',
+      error: { code: 'attempts_exhausted', last_code: 'statistics_differ' },
+    })
+    expect(await table()).toMatchObject([{ rows: 0 }])
+    expect(await prepared()).toHaveLength(0)
+  })
+
   test('that the table refuses ends its job in erro with the reason, and leaves the table as it was', async () => {
     await at.sql`create table ${at.sql(figura.name)} (id bigint primary key, nome text check (nome <> 'nome 19999'))`
     const job = await at.load(figura, await at.write('recusado', first, 2048))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { BulkError } from '../../src/errors.ts'
-import { fileError } from '../../src/ingest/file.ts'
+import { fileError } from '../../src/ingest/file-error.ts'
 import { JobLost } from '../../src/ingest/lease.ts'
 import { exhausted, judge } from '../../src/ingest/settle.ts'
 

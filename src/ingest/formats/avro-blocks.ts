@@ -12,6 +12,8 @@ export type Taker = {
   /** @throws AvroFault when the stream ends before */
   take(bytes: number): Promise<Uint8Array>
   long(): Promise<number>
+  /** Lets the rest of the stream go. */
+  close(): Promise<void>
 }
 
 /** Takes bytes from a stream whose first is number `start` of the file. */
@@ -59,7 +61,8 @@ export function takeFrom(source: AsyncIterable<Uint8Array>, start = 0): Taker {
     if (typeof value === 'bigint') throw new AvroFault(`a length of ${value}`)
     return value
   }
-  return { at: () => at, end, take, long }
+  const close = async () => void (await parts.return?.())
+  return { at: () => at, end, take, long, close }
 }
 
 /** What stands at the beginning of a file. */

@@ -8,33 +8,41 @@ import {
   readBlocks,
   readHeader,
   takeFrom,
+  type Taker,
   unpackBlock,
 } from './avro-blocks.ts'
 import { type AvroFields, readSchema } from './avro-schema.ts'
 import { nameColumns } from './names.ts'
 import { createSink, type Segment } from './sink.ts'
-import type { Stream } from './stream.ts'
+import type { Part, Stream } from './stream.ts'
 import { csvLine, OWN_CSV, writeText } from './text.ts'
 
 /**
- * Opens an avro object container file by its header. Of a file that is here as a whole the rows are counted by the
- * heads of its blocks.
+ * Opens an avro object container file by its header. The rows are counted by the heads of its blocks where the file is
+ * here as a whole, or where it is large, to be read by several threads.
+ * @param splitBytes of a file from so many bytes on the parts are looked for; null: no more is asked than its header
  * @throws BulkError `file_corrupt`, `file_not_known`, `file_too_large`
  */
 export async function openAvro(
   source: SourceFile,
-  { maxBytes }: { maxBytes: number },
+  { maxBytes, splitBytes }: { maxBytes: number; splitBytes: number | null },
   signal: AbortSignal,
 ): Promise<Stream> {
+  const split = splitBytes !== null && source.ranged && source.bytes >= splitBytes
   const taker = takeFrom(source.stream(signal))
-  const { header, fields, rows } = await damaged(source, async () => {
-    const head = await readHeader(taker)
-    let counted: number | null = null
-    if (source.tailStart === 0) {
-      counted = 0
-      for await (const block of readBlocks(taker, head.sync)) counted += block.rows
+  const { header, fields, parts } = await damaged(source, async () => {
+    try {
+      const head = await readHeader(taker)
+      const read = readSchema(head.schema)
+      const counted = split || source.tailStart === 0
+      return {
+        header: head,
+        fields: read,
+        parts: counted ? await findParts(taker, head.sync, source.bytes) : null,
+      }
+    } finally {
+      await taker.close()
     }
-    return { header: head, fields: readSchema(head.schema), rows: counted }
   })
   const columns = nameColumns(
     // a column that is null in every row fits any type
@@ -46,8 +54,9 @@ export async function openAvro(
   )
   return {
     columns,
-    rows,
-    read: (wanted, within) => {
+    rows: parts ? (parts.at(-1)?.rowEnd ?? 0) : null,
+    parts: split ? (parts ?? undefined) : undefined,
+    read: (wanted, within, from) => {
       const at = wanted.map((name) => columns.findIndex((column) => column.name === name))
       return {
         fields: wanted.length + 1,
@@ -56,31 +65,64 @@ export async function openAvro(
           name,
           expression: fields[at[no]!]!.reader.sql(fieldSql(no + 1)),
         })),
-        segments: readRecords(source, { header, fields, at, maxBytes }, within),
+        segments: readRecords(source, { header, fields, at, maxBytes, from }, within),
       }
     },
   }
 }
 
-type Records = { header: AvroHeader; fields: AvroFields; at: number[]; maxBytes: number }
+/** Parts that a large file has at the least: four for each of four threads; and the bytes of one. */
+const PARTS = 16
+const PART_BYTES = 8 * 1024 * 1024
+
+/** Joins the blocks of a file to parts, by their heads; what is in them is passed. */
+async function findParts(taker: Taker, sync: Uint8Array, fileBytes: number): Promise<Part[]> {
+  const parts: Part[] = []
+  const aim = Math.max(PART_BYTES, fileBytes / PARTS)
+  let rows = 0
+  for await (const block of readBlocks(taker, sync)) {
+    const last = parts.at(-1)
+    const byteEnd = taker.at()
+    if (last && byteEnd - last.byteStart <= aim) {
+      last.rowEnd = rows + block.rows
+      last.byteEnd = byteEnd
+    } else parts.push({ rowStart: rows, rowEnd: rows + block.rows, byteStart: block.at, byteEnd })
+    rows += block.rows
+  }
+  return parts
+}
+
+type Records = {
+  header: AvroHeader
+  fields: AvroFields
+  at: number[]
+  maxBytes: number
+  from: Part | undefined
+}
 
 async function* readRecords(
   source: SourceFile,
-  { header, fields, at, maxBytes }: Records,
+  { header, fields, at, maxBytes, from }: Records,
   signal: AbortSignal,
 ): AsyncGenerator<Segment, void, void> {
   const sink = createSink()
+  const start = from?.byteStart ?? header.bytes
+  const taker = source.ranged
+    ? takeFrom(source.read(start, from?.byteEnd ?? source.bytes, signal), start)
+    : takeFrom(source.stream(signal))
   let bytes = 0
   try {
-    const taker = takeFrom(source.read(header.bytes, source.bytes, signal), header.bytes)
+    if (!source.ranged) await taker.take(start)
     for await (const block of readBlocks(taker, header.sync)) {
       const unpacked = unpackBlock(header.codec, block)
       bytes += unpacked.length
       if (bytes > maxBytes) throw expanded(source, maxBytes)
-      yield* readBlock(unpacked, block, { fields, at }, sink)
+      yield* readBlock(unpacked, block, { fields, at, before: from?.rowStart ?? 0 }, sink)
     }
   } catch (error) {
     throw faultOf(source, error)
+  } finally {
+    await taker.close()
   }
   const last = sink.take()
   if (last) yield last
@@ -89,7 +131,7 @@ async function* readRecords(
 function* readBlock(
   bytes: Uint8Array,
   block: AvroBlock,
-  { fields, at }: Pick<Records, 'fields' | 'at'>,
+  { fields, at, before }: Pick<Records, 'fields' | 'at'> & { before: number },
   sink: ReturnType<typeof createSink>,
 ): Generator<Segment, void, void> {
   const cursor = readAvro(bytes)
@@ -103,7 +145,9 @@ function* readBlock(
       }
     } catch (error) {
       if (error instanceof AvroFault)
-        throw new AvroFault(`${error.message} in row ${sink.rows() + 1}, in the block at byte ${block.at}`)
+        throw new AvroFault(
+          `${error.message} in row ${before + sink.rows() + 1}, in the block at byte ${block.at}`,
+        )
       throw error
     }
     writeText(sink, csvLine(values))

@@ -17,9 +17,14 @@ export type Stream = {
   columns: FileColumn[]
   /** Null: not known before all is read. */
   rows: number | null
-  /** The records as segments of CSV with some columns. */
-  read(wanted: string[], signal: AbortSignal): Reading
+  /** Parts that can be read by themselves, in order. Absent: it is read as one. */
+  parts?: Part[]
+  /** The records, of all or of a part, as segments of CSV with some columns. */
+  read(wanted: string[], signal: AbortSignal, from?: Part): Reading
 }
+
+/** Rows, and the bytes of the file that hold them; ends are exclusive. */
+export type Part = { rowStart: number; rowEnd: number; byteStart: number; byteEnd: number }
 
 /** How the segments are written, and what their columns are. */
 export type Reading = {
@@ -29,16 +34,16 @@ export type Reading = {
   segments: AsyncGenerator<Segment, void, void>
 }
 
-export type StreamOptions = { figura: Figura; maxBytes: number }
+export type StreamOptions = { figura: Figura; maxBytes: number; splitBytes: number | null }
 
 /** Opens a file that is no parquet by what stands at its beginning. */
 export async function openStream(
   source: SourceFile,
   { format, packing }: Known,
-  { figura, maxBytes }: StreamOptions,
+  { figura, maxBytes, splitBytes }: StreamOptions,
   signal: AbortSignal,
 ): Promise<Stream> {
-  if (format === 'avro') return openAvro(source, { maxBytes }, signal)
+  if (format === 'avro') return openAvro(source, { maxBytes, splitBytes }, signal)
   const bytes = (within: AbortSignal) =>
     unpack(source.stream(within), { packing, subject: source.name, maxBytes })
   const whole = source.tailStart === 0

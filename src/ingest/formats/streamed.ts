@@ -4,9 +4,17 @@ import type { Pieces } from '../file.ts'
 import type { Wanted } from '../pieces.ts'
 import type { LocalRows } from '../sql-duckdb.ts'
 import { segmentRelation } from '../sql-formats.ts'
-import type { Stream } from './stream.ts'
+import type { Part, Stream } from './stream.ts'
 
 type Local = LocalRows & { path: string }
+
+/** Where the segments go, the rows that there may be, and which part of the file is read. */
+type StreamTo = {
+  path: (segment: number) => string
+  maxRows: number
+  part: Part | undefined
+  signal: AbortSignal
+}
 
 /**
  * The rows of a stream, segment by segment, each in a local file. The next is written while one is read, and no more:
@@ -16,15 +24,16 @@ type Local = LocalRows & { path: string }
 export function streamPieces(
   stream: Stream,
   wanted: Wanted,
-  { path, maxRows, signal }: { path: (segment: number) => string; maxRows: number; signal: AbortSignal },
+  { path, maxRows, part, signal }: StreamTo,
 ): Pieces {
   const stop = new AbortController()
   const { segments, columns, ...written } = stream.read(
     wanted.columns,
     AbortSignal.any([signal, stop.signal]),
+    part,
   )
   let no = 0
-  let rows = 0
+  let rows = part?.rowStart ?? 0
   let current: Local | undefined
   let coming = begin()
 

@@ -75,6 +75,25 @@ test.each(Object.keys(CODECS))('a large file in %s is loaded in pieces, in order
   expect(sum?.good).toBe(200_000)
 })
 
+test('a large file is read in parts, by whatever threads are idle, and its rows are numbered through', async () => {
+  await using split = await startInProcess({ AVRO_SPLIT_MB: '1', FIRST_LOAD_ROWS: '0', DIRECT_ROWS: '0' })
+  const people = Array.from({ length: 100_000 }, (_, id) => ({
+    id,
+    nome: { string: `${id} ${'x'.repeat(250)}` },
+  }))
+  const figura = split.figura('partes', { id: 'bigint', nome: 'text' })
+  const blocks = avroRows(PESSOA, people, 500)
+  const job = await split.load(figura, split.put('partes', avroFile(PESSOA, blocks)))
+  expect(job).toMatchObject({ status: 'completo', rows: 100_000, inserted: 100_000, chunksTotal: 4 })
+  const [sum] = await split.sql`select count(*) as good from partes where starts_with(nome, id || ' x')`
+  expect(sum?.good).toBe(100_000)
+  // the last text of row 90,001 is longer than its block
+  blocks[180]!.bytes[blocks[180]!.bytes.length - 253] = 0xff
+  const bad = await split.load(figura, split.put('ruim', avroFile(PESSOA, blocks)))
+  expect(bad).toMatchObject({ status: 'erro', error: { code: 'file_corrupt' } })
+  expect(String(bad.error?.detail)).toMatch(/in row 90[45]\d\d/)
+})
+
 describe('every type is loaded exactly', () => {
   const bytesOf = (hex: string) => Buffer.from(hex, 'hex')
   const decimal = { type: 'bytes', logicalType: 'decimal', precision: 38, scale: 4 }

@@ -31,7 +31,12 @@ describe('parquet of every kind is loaded', () => {
   const select = `select i::bigint as id, 'nome ' || (i % 7) as nome, i / 4 as valor from range(5000) t(i)`
   const types = { id: 'bigint', nome: 'text', valor: 'double precision' }
   const codecs = ['uncompressed', 'snappy', 'gzip', 'zstd', 'lz4', 'lz4_raw', 'brotli']
-  test.each(codecs.flatMap((codec) => [[codec, 'V1'], [codec, 'V2']]))('%s in pages of %s', async (codec, version) => {
+  test.each(
+    codecs.flatMap((codec) => [
+      [codec, 'V1'],
+      [codec, 'V2'],
+    ]),
+  )('%s in pages of %s', async (codec, version) => {
     const { job, rows } = await load(
       await write(select, `compression ${codec}, parquet_version ${version}`),
       types,
@@ -41,7 +46,9 @@ describe('parquet of every kind is loaded', () => {
   })
 
   test('without rows', async () => {
-    const { job } = await load(await write(`select 1::bigint as id limit 0`, 'compression zstd'), { id: 'bigint' })
+    const { job } = await load(await write(`select 1::bigint as id limit 0`, 'compression zstd'), {
+      id: 'bigint',
+    })
     expect(job).toMatchObject({ status: 'completo', read: 0 })
   })
 
@@ -72,7 +79,10 @@ describe('parquet of every kind is loaded', () => {
 
 describe('parquet that cannot be loaded ends its job in erro at the first try', () => {
   test('bytes that are changed anywhere', async () => {
-    const path = await write(`select i::bigint as id, md5(i::varchar) as nome from range(2000) t(i)`, 'compression snappy')
+    const path = await write(
+      `select i::bigint as id, md5(i::varchar) as nome from range(2000) t(i)`,
+      'compression snappy',
+    )
     const bytes = await Bun.file(path).bytes()
     for (let at = 0; at < bytes.length; at += Math.ceil(bytes.length / 60)) {
       const changed = bytes.slice()
@@ -94,8 +104,26 @@ describe('parquet that cannot be loaded ends its job in erro at the first try', 
     const bytes = await Bun.file(path).bytes()
     for (const length of [4, 11, 12, 100, bytes.length - 1]) {
       const name = `cortado${length}`
-      const job = await service.load(service.figura(name, { id: 'bigint' }), service.put(name, bytes.slice(0, length)))
+      const job = await service.load(
+        service.figura(name, { id: 'bigint' }),
+        service.put(name, bytes.slice(0, length)),
+      )
       expect(job).toMatchObject({ status: 'erro', error: { code: 'file_corrupt' }, putBack: [] })
     }
+  })
+
+  test('a file of no columns', async () => {
+    // a footer with a root that has no children, no rows and no row groups
+    const footer = Buffer.from('15021 91c 4806736368656d6115000016 00190c00'.replaceAll(' ', ''), 'hex')
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(footer.length)
+    const path = service.put(
+      'sem_colunas',
+      Buffer.concat([Buffer.from('PAR1'), footer, length, Buffer.from('PAR1')]),
+    )
+    const { job } = await load(path, { id: 'bigint' })
+    expect(job.status).toBe('erro')
+    expect(['file_corrupt', 'schema_differs']).toContain(String(job.error?.code))
+    expect(job.putBack).toEqual([])
   })
 })
