@@ -76,12 +76,13 @@ export async function countStage(
 
 /** Carries a MERGE out, and gives what the executor counted. */
 async function execute(tx: Transaction, statement: string): Promise<Counts> {
-  const [row] = await tx.unsafe<Record<string, [{ Plan: Record<string, number> }]>[]>(explainedSql(statement))
-  const plan = Object.values(row ?? {})[0]?.[0].Plan
+  const [row] = await tx.unsafe<Record<string, string>[]>(explainedSql(statement))
+  const plan = Object.values(row ?? {}).join('\n')
   const told = (what: string) => {
-    const count = plan?.[`Tuples ${what}`]
+    // names and values are quoted in it, so that no other line can begin like this
+    const count = new RegExp(`^ *Tuples ${what}: (\\d+)$`, 'm').exec(plan)?.[1]
     if (count === undefined) throw new Error(`PostgreSQL did not tell how many rows a MERGE has ${what}`)
-    return count
+    return Number(count)
   }
   return {
     inserted: told('Inserted'),

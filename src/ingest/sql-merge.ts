@@ -169,10 +169,11 @@ export function mergeSql(load: Loading, rows: string): string {
 
 /**
  * A statement that is carried out, and answers what PostgreSQL's executor counted: a MERGE tells by itself only how
- * many rows it touched. 1,000,000 equal rows take 0.53 s with it and without.
+ * many rows it touched. 1,000,000 equal rows take 0.53 s with it and without. In YAML, since of a partitioned table
+ * versions 15 to 18 write JSON that is none: the counts stand without a name in the list of the partitions.
  */
 export function explainedSql(statement: string): string {
-  return `explain (analyze, timing off, costs off, summary off, buffers off, format json) ${statement}`
+  return `explain (analyze, timing off, costs off, summary off, buffers off, format yaml) ${statement}`
 }
 
 /**

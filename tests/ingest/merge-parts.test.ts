@@ -14,7 +14,6 @@ import { startInProcess, type InProcess } from '../support/in-process.ts'
 const ROWS = 20_000
 const log = createLog({})
 let at: InProcess
-
 beforeAll(async () => {
   // a connection for each 1,000 rows, three at the most: what is seen here is what large files do
   at = await startInProcess({

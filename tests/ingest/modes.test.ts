@@ -27,6 +27,24 @@ describe.each(VERSIONS)('on PostgreSQL %s, a load in mode', (version) => {
     ])
   })
 
+  test('merge counts the rows of a partitioned table, on however many partitions', async () => {
+    for (const partitions of [1, 3]) {
+      const figura = at.figura(twoColumns)
+      const { name } = figura
+      await at.sql.unsafe(`create table ${name} (id bigint primary key, nome text) partition by hash (id)`)
+      for (let no = 0; no < partitions; no++)
+        await at.sql.unsafe(`create table ${name}_${no} partition of ${name}
+          for values with (modulus ${partitions}, remainder ${no})`)
+      await at.merge(figura, rowsOf(FIRST))
+      const { stats: found } = await at.merge(figura, next)
+      expect(found).toEqual(stats({ read: 3, inserted: 1, updated: 1, unchanged: 1 }))
+      const gone = await at.merge(figura, 'select i::bigint as id from generate_series(3, 5) i', {
+        mode: 'delete',
+      })
+      expect(gone.stats).toEqual(stats({ read: 3, deleted: 2, unchanged: 1 }))
+    }
+  })
+
   test('insert leaves the rows alone that are there', async () => {
     const figura = at.figura(twoColumns)
     await at.merge(figura, rowsOf(FIRST))
