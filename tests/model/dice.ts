@@ -45,13 +45,8 @@ export function drawSent(dice: Dice, contract: Contract): Sent {
   const ids = Array.from({ length: 12 }, (_, no) => no)
   for (let count = dice.below(10); count > 0; count--) {
     const [id = 0] = repeats || dice.chance(0.01) ? [dice.below(12)] : ids.splice(dice.below(ids.length), 1)
-    rows.push(
-      drawRow(dice, {
-        id: id + (mode === 'append' && dice.chance(0.9) ? 1000 + dice.below(1e6) : 0),
-        faults,
-        contract,
-      }),
-    )
+    const row = drawRow(dice, { id, faults, contract })
+    rows.push(mode === 'append' ? appended(dice, row) : row)
   }
   const optional: Optional[] = ['grupo', 'nome', 'n', 'versao', 'criado']
   const lacks = optional.filter(
@@ -61,6 +56,12 @@ export function drawSent(dice: Dice, contract: Contract): Sent {
       !(name === 'nome' && contract.nameRequired),
   )
   return { mode, rows, lacks }
+}
+
+/** Most rows that are appended have keys that the table does not have; none says that it is gone. */
+function appended(dice: Dice, row: FileRow): FileRow {
+  const id = row.id === null || dice.chance(0.03) ? row.id : 1000 + dice.below(1e6)
+  return { ...row, id, excluido: false }
 }
 
 function drawRow(
