@@ -16,7 +16,7 @@ export type FileSpec = {
   /** For ndjson, one object a line; for avro, with `schema` and `codec`. */
   rows?: Record<string, unknown>[]
   schema?: Record<string, unknown>
-  codec?: 'null' | 'deflate'
+  codec?: 'null' | 'deflate' | 'zstandard'
   pack?: 'gzip' | 'zstd'
   /** So many bytes are missing at its end. */
   cut?: number

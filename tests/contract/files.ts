@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { gzipSync, zstdCompress, zstdCompressSync } from 'node:zlib'
 import { streams } from 'avsc'
 import { duck } from '../support/parquet.ts'
 import type { FileSpec } from './case.ts'
@@ -33,7 +33,11 @@ async function duckBytes({ select, format = 'parquet', options }: FileSpec, fold
 
 /** The schema as it stands in the case: made a type first, it would lose what avsc does not know of it. */
 async function avroBytes({ schema, rows = [], codec = 'null' }: FileSpec): Promise<Buffer> {
-  const encoder = new streams.BlockEncoder(schema as never, { codec, writeHeader: true })
+  const encoder = new streams.BlockEncoder(schema as never, {
+    codec,
+    codecs: { ...streams.BlockEncoder.defaultCodecs(), zstandard: zstdCompress },
+    writeHeader: true,
+  })
   for (const row of rows) encoder.write(row)
   encoder.end()
   const parts: Buffer[] = []
