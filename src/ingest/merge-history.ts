@@ -14,6 +14,8 @@ import {
 export async function closeVersions(tx: Transaction, load: Loading, rows: string): Promise<void> {
   if (!loadOf(load.figura).history) return
   if (!(await findTarget(tx, historyTable(load.figura)))) await tx.unsafe(createHistorySql(load))
+  // rows that are only added end no version
+  if (load.mode === 'append' || load.mode === 'insert') return
   await tx.unsafe(closeVersionsSql(load, rows))
 }
 

@@ -1,4 +1,4 @@
-import { loadOf, type Duplicates } from '../figura/types.ts'
+import { loadOf } from '../figura/types.ts'
 import { quote } from '../quote.ts'
 import { ROW_COLUMN } from './sql.ts'
 import type { Loading } from './sql-merge.ts'
@@ -36,18 +36,20 @@ export function repeatedKeysSql({ figura, columns }: Loading, rows: string): str
 }
 
 /** Takes the rows out of a stage that do not count beside another row with their key. */
-export function dropDuplicatesSql({ figura }: Loading, rows: string): string {
+export function dropDuplicatesSql(load: Loading, rows: string): string {
   return `
     delete from ${rows} as s using (
       select ctid as place, row_number() over (
-        partition by ${figura.key.map(quote).join(', ')} order by ${rank(loadOf(figura))}
+        partition by ${load.figura.key.map(quote).join(', ')} order by ${rank(load)}
       ) as rank from ${rows}
     ) as r where s.ctid = r.place and r.rank > 1`
 }
 
-function rank({ duplicates, version }: { duplicates: Duplicates; version?: string }): string {
+/** A file that lacks the version does not say which of its rows is newest: the last one is. */
+function rank({ figura, columns }: Loading): string {
+  const { duplicates, version } = loadOf(figura)
   if (duplicates === 'first') return ROW
-  if (duplicates === 'newest' && version !== undefined)
+  if (duplicates === 'newest' && version !== undefined && columns.some(({ name }) => name === version))
     return `${quote(version)} desc nulls last, ${ROW} desc`
   return `${ROW} desc`
 }
