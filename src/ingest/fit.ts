@@ -57,7 +57,7 @@ export function fitColumns(
   }
   const wanted =
     mode === 'delete' ? figura.columns.filter(({ name }) => figura.key.includes(name)) : figura.columns
-  for (const column of wanted) add(fitColumn(column, { figura, file, expressions }))
+  for (const column of wanted) add(fitColumn(column, { figura, file, expressions, mode }))
   if (mode !== 'delete') {
     const { deleteMarker } = loadOf(figura)
     if (deleteMarker) add(fitMarker(deleteMarker.from, file))
@@ -70,7 +70,7 @@ export function fitColumns(
 /** What DuckDB calls the number of a row, by which chunks are read. It refuses a file with such a column. */
 const ROW_NUMBER = 'file_row_number'
 
-type Fitting = { figura: Figura; file: FileColumn[]; expressions: Expressions }
+type Fitting = { figura: Figura; file: FileColumn[]; expressions: Expressions; mode: Mode }
 
 function fitColumn(column: Column, fitting: Fitting): FittedColumn | Difference | undefined {
   const fitted = column.expr === undefined ? fitNamed(column, fitting) : fitExpr(column, column.expr, fitting)
@@ -78,7 +78,9 @@ function fitColumn(column: Column, fitting: Fitting): FittedColumn | Difference 
   if (fitted) return { ...fitted, expression: withDefault(column, fitted.expression) }
   if (column.missing === 'fill' && (column.default !== undefined || !column.required))
     return { column, sources: [], expression: withDefault(column, `null::${duckType(column.type)}`) }
-  return column.required ? missing(column, fitting.file) : undefined
+  // what a replacement replaces, its file has to say
+  const scoped = fitting.mode === 'replace' && loadOf(fitting.figura).scope.includes(column.name)
+  return column.required || scoped ? missing(column, fitting.file) : undefined
 }
 
 function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Difference | undefined {

@@ -11,7 +11,6 @@ import { createEncoder, type Encoder } from './encode.ts'
 import { explainRefusal } from './explain.ts'
 import type { OpenFile, Pieces } from './file.ts'
 import { asCorrupt, fileError } from './file-error.ts'
-import type { FittedColumn } from './fit.ts'
 import { JobLost } from './lease.ts'
 import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
@@ -127,7 +126,7 @@ export async function copyRows(
   try {
     const frames = bounded(encoder.frames(taken.chunks()), chunk, config.bounds.chunkExpandedBytes)
     const bytes = await copyInto(tx, copy, frames, signal)
-    refuseNulls(encoder, columns, chunk)
+    refuseNulls(encoder, file, { chunk, key: job.definition.key })
     const { read, rejected, rejects } = taken.found()
     if (rowEnd !== UNKNOWN_ROWS && read !== rowEnd - rowStart) throw wrongCount(read, chunk)
     await insertRejects(tx, place, rejects)
@@ -169,18 +168,23 @@ async function* bounded(
   }
 }
 
-function refuseNulls(encoder: Encoder, columns: FittedColumn[], chunk: Chunk): void {
+function refuseNulls(
+  encoder: Encoder,
+  { columns }: Pick<OpenFile, 'columns'>,
+  { chunk, key }: { chunk: Chunk; key: string[] },
+): void {
   for (const [at, { column }] of columns.entries()) {
     const nulls = encoder.nulls[at]
     if (!nulls || nulls.count === 0) continue
     const firstRows = nulls.rows.map((row) => chunk.rowStart + row + 1)
     const rows = `rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
+    const isKey = key.includes(column.name)
     throw new BulkError(
-      'required_null',
+      isKey ? 'key_null' : 'required_null',
       {
-        subject: `Column ${column.name}`,
+        subject: isKey ? `Key (${key.join(', ')})` : `Column ${column.name}`,
         found: `${nulls.count} null(s) in ${rows}, the first in row ${firstRows.join(', ')}`,
-        expected: 'a value in every row (required: true)',
+        expected: isKey ? 'none' : 'a value in every row (required: true)',
       },
       { column: column.name, count: nulls.count, first_rows: firstRows },
     )
