@@ -125,6 +125,7 @@ function digestOf(
  * constraint), 42 (rights) and 0A (row-level security).
  */
 function isRefusal(error: unknown): boolean {
-  if (error instanceof BulkError) return error.code === 'required_null' || error.code === 'statistics_differ'
+  if (error instanceof BulkError)
+    return error.code === 'required_null' || error.code === 'key_null' || error.code === 'statistics_differ'
   return /^(23|42|0A)/.test(sqlState(error) ?? '')
 }

@@ -2,6 +2,7 @@ import { canonicalName } from '../figura/type-names.ts'
 import type { Column, Figura } from '../figura/types.ts'
 import { quote, quoteLiteral } from '../quote.ts'
 import { filledColumns } from './served.ts'
+import { GONE_COLUMN } from './sql.ts'
 import { momentOf, outcomesSql, sameKey, softColumn, type Loading } from './sql-merge.ts'
 import { targetName } from './sql-postgres.ts'
 
@@ -67,7 +68,7 @@ export function openVersionsSql(load: Loading, rows: string): string {
   return `insert into ${historyName(load.figura)} (${names.join(', ')}, "valid_from", "job_id")
     select ${names.map((name) => `t.${name}`).join(', ')}, ${momentOf(load)}, ${quoteLiteral(load.job)}::uuid
     from ${targetName(load.figura)} as t join ${rows} as s on ${sameKey(load)}
-    where ${present(load)} and not exists (
+    where ${present(load)}${load.marked ? ` and s.${quote(GONE_COLUMN)} is not true` : ''} and not exists (
       select from ${historyName(load.figura)} as h where h."valid_to" is null and ${sameKey(load, 'h', 't')}
     )`
 }
