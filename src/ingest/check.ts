@@ -1,4 +1,5 @@
 import { BulkError } from '../errors.ts'
+import type { Figura } from '../figura/types.ts'
 import type { SourceFile } from '../source/source.ts'
 import { keysRise } from './rising.ts'
 import { type KeyFile, type KeyFindings, readKeys, readRepeated, type RepeatedKeys } from './keys.ts'
@@ -30,7 +31,8 @@ function nullKeys({ figura }: KeyFile, { count, rows }: KeyFindings['nulls']): B
   )
 }
 
-function repeatedKeys({ figura }: KeyFile, { keys, rows, examples }: RepeatedKeys): BulkError {
+function repeatedKeys({ figura }: KeyFile, { keys, rows, examples: found }: RepeatedKeys): BulkError {
+  const examples = found.map((one) => ({ ...one, key: hidden(figura, one.key) }))
   const shown = examples.map(
     (one) => `${Object.values(one.key).join('/')} in rows ${one.first_row} and ${one.last_row}`,
   )
@@ -42,6 +44,14 @@ function repeatedKeys({ figura }: KeyFile, { keys, rows, examples }: RepeatedKey
       expected: 'each key once',
     },
     { columns: figura.key, count: keys, rows, examples },
+  )
+}
+
+/** A key as it may be shown: without the values of columns that are sensitive. */
+function hidden(figura: Figura, key: Record<string, string>): Record<string, string> {
+  const secret = figura.columns.filter(({ sensitive }) => sensitive).map(({ name }) => name)
+  return Object.fromEntries(
+    Object.entries(key).map(([name, value]) => [name, secret.includes(name) ? '…' : value]),
   )
 }
 

@@ -126,6 +126,6 @@ function digestOf(
  */
 function isRefusal(error: unknown): boolean {
   if (error instanceof BulkError)
-    return ['required_null', 'key_null', 'statistics_differ'].includes(error.code)
+    return error.code === 'required_null' || error.code === 'key_null' || error.code === 'statistics_differ'
   return /^(23|42|0A)/.test(sqlState(error) ?? '')
 }

@@ -23,7 +23,7 @@ export async function fitFile(
   const expressions = await readExpressions(duck, figura, columns)
   const fit = fitColumns(figura, columns, { mode, position }, expressions)
   if (fit.differences.length > 0) throw differs(figura, fit.differences)
-  return planReading(figura, fit.columns, expressions)
+  return planReading(figura, fit.columns, { file: columns, expressions })
 }
 
 function differs(figura: Figura, differences: ReturnType<typeof fitColumns>['differences']): BulkError {

@@ -1,4 +1,5 @@
 import type { ColumnType, ScalarType } from '../figura/types.ts'
+import { quote } from '../quote.ts'
 import { duckType } from './sql.ts'
 
 /** The expression that reads `source`, of DuckDB's type `fileType`, as `type` without loss, if there is one. */
@@ -129,4 +130,11 @@ const FIGURA_TYPES: Record<string, string> = {
   DATE: 'date',
   TIME: 'time',
   BLOB: 'bytea',
+}
+
+/** A value within JSON, which has no NaN and no infinity: DuckDB writes them there all the same. */
+export function jsonValue({ name, type }: { name: string; type: string }): string {
+  const value = quote(name)
+  if (!/^(FLOAT|DOUBLE)$/.test(type)) return value
+  return `case when isfinite(${value}) then to_json(${value}) else to_json(cast(${value} as VARCHAR)) end`
 }

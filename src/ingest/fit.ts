@@ -5,7 +5,7 @@ import { type Column, csvOf, type Figura, loadOf, type Mode } from '../figura/ty
 import { duckLiteral, quote } from '../quote.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { castText } from './fit-text.ts'
-import { figuraTypeFor, fitType } from './fit-types.ts'
+import { figuraTypeFor, fitType, jsonValue } from './fit-types.ts'
 import { keptColumn } from './served.ts'
 import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 
@@ -57,12 +57,13 @@ export function fitColumns(
   }
   const wanted =
     mode === 'delete' ? figura.columns.filter(({ name }) => figura.key.includes(name)) : figura.columns
-  for (const column of wanted) add(fitColumn(column, { figura, file, expressions, mode }))
+  for (const column of wanted) add(fitColumn(column, { figura, file, expressions }))
   if (mode !== 'delete') {
     const { deleteMarker } = loadOf(figura)
     if (deleteMarker) add(fitMarker(deleteMarker.from, file))
-    for (const extra of fitExtra(figura, file)) add(extra)
+    for (const extra of fitExtra(figura, file, expressions)) add(extra)
   }
+  if (mode === 'replace') for (const column of lackingScope(figura, columns)) add(missing(column, file))
   if (position !== undefined) columns.push(rowColumn(position))
   return { columns, differences }
 }
@@ -70,7 +71,7 @@ export function fitColumns(
 /** What DuckDB calls the number of a row, by which chunks are read. It refuses a file with such a column. */
 const ROW_NUMBER = 'file_row_number'
 
-type Fitting = { figura: Figura; file: FileColumn[]; expressions: Expressions; mode: Mode }
+type Fitting = { figura: Figura; file: FileColumn[]; expressions: Expressions }
 
 function fitColumn(column: Column, fitting: Fitting): FittedColumn | Difference | undefined {
   const fitted = column.expr === undefined ? fitNamed(column, fitting) : fitExpr(column, column.expr, fitting)
@@ -78,9 +79,7 @@ function fitColumn(column: Column, fitting: Fitting): FittedColumn | Difference 
   if (fitted) return { ...fitted, expression: withDefault(column, fitted.expression) }
   if (column.missing === 'fill' && (column.default !== undefined || !column.required))
     return { column, sources: [], expression: withDefault(column, `null::${duckType(column.type)}`) }
-  // what a replacement replaces, its file has to say
-  const scoped = fitting.mode === 'replace' && loadOf(fitting.figura).scope.includes(column.name)
-  return column.required || scoped ? missing(column, fitting.file) : undefined
+  return column.required ? missing(column, fitting.file) : undefined
 }
 
 function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Difference | undefined {
@@ -114,7 +113,6 @@ function fitExpr(
     .map(({ name }) => name)
   if (sources.length < read.columns.length) return undefined
   const source = nulled(column, { name: '', type: read.type }, `(${expr})`)
-  // always this whole text: of two equal parts DuckDB makes one, and outside of try() that would fail
   const tried = `try({v: ${source}})`
   if (read.type === 'VARCHAR') {
     const marked = `case when ${tried} is null then '(an expression that fails)' else ${tried}.v end`
@@ -177,21 +175,34 @@ function fitMarker(from: string, file: FileColumn[]): FittedColumn | Difference 
 }
 
 /** What only the file has: refused, or gathered in one column. */
-function fitExtra(figura: Figura, file: FileColumn[]): (FittedColumn | Difference)[] {
+function fitExtra(
+  figura: Figura,
+  file: FileColumn[],
+  expressions: Expressions,
+): (FittedColumn | Difference)[] {
   const column = keptColumn(figura)
   if (!column && figura.extra !== 'refuse') return []
   const { deleteMarker } = loadOf(figura)
   const known = [
     ...figura.columns.flatMap(({ expr, from, aliases = [] }) =>
-      expr === undefined ? [from, ...aliases] : [],
+      expr === undefined ? [from, ...aliases] : (expressions.get(expr)?.columns ?? []),
     ),
     ...(deleteMarker ? [deleteMarker.from] : []),
   ]
   const only = file.filter((column) => !known.some((name) => isNamed(column, name)))
   if (!column) return only.map(unknown)
-  const fields = only.map(({ name, written = name }) => `${duckLiteral(written)}: ${quote(name)}`)
+  const fields = only.map((one) => `${duckLiteral(one.written ?? one.name)}: ${jsonValue(one)}`)
   const expression = fields.length ? `cast(to_json({${fields.join(', ')}}) as VARCHAR)` : 'null::VARCHAR'
   return [{ column, sources: only.map(({ name }) => name), expression }]
+}
+
+/** Columns that say what a file replaces: one that lacks them speaks for nothing. Those required are told of anyway. */
+function lackingScope(figura: Figura, columns: FittedColumn[]): Column[] {
+  const { scope } = loadOf(figura)
+  const fitted = columns.map(({ column }) => column.name)
+  return figura.columns.filter(
+    ({ name, required }) => scope.includes(name) && !required && !fitted.includes(name),
+  )
 }
 
 /** The place of a row in its job, by which the rows with one key are told apart. */

@@ -24,8 +24,19 @@ export async function readRejects(
       .filter((rule) => rule !== null)
       .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
     if (!first) return []
-    return [{ row: no + 1, faults: [first, ...more], record: record.length > RECORD_LENGTH ? null : record }]
+    return [{ row: no + 1, faults: [first, ...more], record: isKept(record) ? record : null }]
   })
+}
+
+/** A NaN within a nested value is no JSON. */
+function isKept(record: string): boolean {
+  if (record.length > RECORD_LENGTH) return false
+  try {
+    JSON.parse(record)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function faultOf({ column, rule, found, expected }: Rule, value: string | null): Fault {

@@ -3,7 +3,7 @@ import type { Figura } from '../figura/types.ts'
 import { duckLiteral } from '../quote.ts'
 import { leavesOut } from './duplicates.ts'
 import { type Expressions, isNamed } from './expression.ts'
-import { type FittedColumn, literal } from './fit.ts'
+import { type FileColumn, type FittedColumn, literal } from './fit.ts'
 import { typeRules } from './rules-types.ts'
 import { duckType } from './sql.ts'
 
@@ -35,11 +35,15 @@ export type Reading = {
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
   /** Columns of the file that are kept of a row that is left out. */
-  recorded: string[]
+  recorded: { name: string; type: string }[]
 }
 
 /** Decides how the rows of a file are read. */
-export function planReading(figura: Figura, columns: FittedColumn[], expressions: Expressions): Reading {
+export function planReading(
+  figura: Figura,
+  columns: FittedColumn[],
+  { file, expressions }: { file: FileColumn[]; expressions: Expressions },
+): Reading {
   const lenient = leavesOut(figura)
   const named = columns.map((fitted, at) => ({ fitted, value: `_bulk_c${at}`, at }))
   const rules = named.flatMap((one) => [
@@ -50,7 +54,8 @@ export function planReading(figura: Figura, columns: FittedColumn[], expressions
   ])
   for (const [name, check] of Object.entries(figura.checks ?? {})) rules.push(rowRule(name, check))
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
-  const recorded = [...new Set(columns.flatMap(({ sources }) => sources))].filter((name) => !hidden.has(name))
+  const read = new Set(columns.flatMap(({ sources }) => sources))
+  const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
   return { columns, rules, lenient, named: namedOf(figura, columns, expressions), recorded }
 }
 
@@ -107,7 +112,7 @@ function valueRules({ fitted: { column }, value }: Named): Rule[] {
   if (max !== undefined) rule('max', `${value} > ${literal(column, max)}`, `at most ${max}`)
   if (maxLength !== undefined)
     rule('max_length', `length(${value}) > ${maxLength}`, `at most ${maxLength} characters`)
-  if (check !== undefined) rule('check', `not (${check})`, check)
+  if (check !== undefined) rule('check', fails(check), check)
   return rules
 }
 
@@ -115,11 +120,17 @@ function rowRule(name: string, check: string): Rule {
   return {
     column: null,
     rule: name,
-    breaks: `not (${check})`,
+    breaks: fails(check),
     found: 'a row that breaks it',
     expected: check,
     shown: null,
   }
+}
+
+/** A check that cannot be worked out for a value is not passed; one that gives null is. */
+function fails(check: string): string {
+  const tried = `try({v: (${check})})`
+  return `coalesce(not ${tried}.v, ${tried} is null)`
 }
 
 function namedOf(figura: Figura, columns: FittedColumn[], expressions: Expressions): Reading['named'] {

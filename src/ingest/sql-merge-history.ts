@@ -2,9 +2,9 @@ import { canonicalName } from '../figura/type-names.ts'
 import type { Column, Figura } from '../figura/types.ts'
 import { quote, quoteLiteral } from '../quote.ts'
 import { filledColumns } from './served.ts'
+import { GONE_COLUMN } from './sql.ts'
 import { momentOf, outcomesSql, sameKey, softColumn, type Loading } from './sql-merge.ts'
 import { targetName } from './sql-postgres.ts'
-import { GONE_COLUMN } from './sql.ts'
 
 /** The table of all versions of the rows of a figura's table. */
 export function historyTable({ table }: Pick<Figura, 'table'>): Figura['table'] {
@@ -62,17 +62,13 @@ export function closeLackingSql(load: Loading): string {
       and not exists (select from ${targetName(load.figura)} as t where ${sameKey(load, 't', 'h')})`
 }
 
-/**
- * Opens a version, as the table has it now, for each row of the file that has none: the new and the changed ones.
- * A row that the file calls gone opens none, as when an appended key stands there once more as gone.
- */
+/** Opens a version, as the table has it now, for each row of the file that has none: the new and the changed ones. */
 export function openVersionsSql(load: Loading, rows: string): string {
   const names = filledColumns(load.figura).map(({ name }) => quote(name))
-  const here = load.marked ? `s.${quote(GONE_COLUMN)} is not true` : 'true'
   return `insert into ${historyName(load.figura)} (${names.join(', ')}, "valid_from", "job_id")
     select ${names.map((name) => `t.${name}`).join(', ')}, ${momentOf(load)}, ${quoteLiteral(load.job)}::uuid
     from ${targetName(load.figura)} as t join ${rows} as s on ${sameKey(load)}
-    where ${present(load)} and ${here} and not exists (
+    where ${present(load)}${load.marked ? ` and s.${quote(GONE_COLUMN)} is not true` : ''} and not exists (
       select from ${historyName(load.figura)} as h where h."valid_to" is null and ${sameKey(load, 'h', 't')}
     )`
 }

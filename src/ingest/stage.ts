@@ -4,6 +4,7 @@ import { type Mark, markDone, type Marked, readMarks } from '../db/marks.ts'
 import type { Transaction } from '../db/postgres.ts'
 import { insertRejects } from '../db/rejects.ts'
 import { BulkError } from '../errors.ts'
+import type { Figura } from '../figura/types.ts'
 import { checkDigest, checkKeys } from './check.ts'
 import type { Context } from './context.ts'
 import { copyInto } from './copy.ts'
@@ -126,7 +127,7 @@ export async function copyRows(
   try {
     const frames = bounded(encoder.frames(taken.chunks()), chunk, config.bounds.chunkExpandedBytes)
     const bytes = await copyInto(tx, copy, frames, signal)
-    refuseNulls(encoder, file, { chunk, key: job.definition.key })
+    refuseNulls(encoder, job.definition, file, chunk)
     const { read, rejected, rejects } = taken.found()
     if (rowEnd !== UNKNOWN_ROWS && read !== rowEnd - rowStart) throw wrongCount(read, chunk)
     await insertRejects(tx, place, rejects)
@@ -168,27 +169,32 @@ async function* bounded(
   }
 }
 
-function refuseNulls(
-  encoder: Encoder,
-  { columns }: Pick<OpenFile, 'columns'>,
-  { chunk, key }: { chunk: Chunk; key: string[] },
-): void {
+function refuseNulls(encoder: Encoder, figura: Figura, { columns }: OpenFile, chunk: Chunk): void {
   for (const [at, { column }] of columns.entries()) {
     const nulls = encoder.nulls[at]
     if (!nulls || nulls.count === 0) continue
     const firstRows = nulls.rows.map((row) => chunk.rowStart + row + 1)
-    const rows = `rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
-    const isKey = key.includes(column.name)
+    const first = `the first in row ${firstRows.join(', ')}`
+    const facts = { column: column.name, count: nulls.count, first_rows: firstRows }
+    if (figura.key.includes(column.name)) {
+      const subject = `Key (${figura.key.join(', ')})`
+      const found = `${nulls.count} row(s) where it is null, ${first}`
+      throw new BulkError('key_null', { subject, found, expected: 'none' }, { ...facts, columns: figura.key })
+    }
     throw new BulkError(
-      isKey ? 'key_null' : 'required_null',
+      'required_null',
       {
-        subject: isKey ? `Key (${key.join(', ')})` : `Column ${column.name}`,
-        found: `${nulls.count} null(s) in ${rows}, the first in row ${firstRows.join(', ')}`,
-        expected: isKey ? 'none' : 'a value in every row (required: true)',
+        subject: `Column ${column.name}`,
+        found: `${nulls.count} null(s) in rows ${chunk.rowStart + 1} to ${lastRow(encoder, chunk)}, ${first}`,
+        expected: 'a value in every row (required: true)',
       },
-      { column: column.name, count: nulls.count, first_rows: firstRows },
+      facts,
     )
   }
+}
+
+function lastRow(encoder: Encoder, { rowStart, rowEnd }: Chunk): number {
+  return rowEnd === UNKNOWN_ROWS ? rowStart + encoder.rows : rowEnd
 }
 
 function wrongCount(found: number, chunk: Chunk): BulkError {

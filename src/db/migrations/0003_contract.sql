@@ -20,6 +20,9 @@ alter table bulk.job
   -- what a trial of the impact found
   add column impact jsonb;
 
+-- jsonb sorts the keys of an object, and rules are told in the order of the figura.
+alter table bulk.contract alter column definition type json using definition::json;
+
 -- A chunk is one of one file; `read` rows came from it, of which `rejected` were left out and `rows` staged.
 alter table bulk.chunk
   add column file int not null default 0,
