@@ -165,6 +165,7 @@ function update(
 }
 
 /** The values of the file's row; those of columns that the file lacks are null. */
-function withoutLacking({ excluido: _, ...row }: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
-  return { ...row, ...Object.fromEntries(lacks.map((name) => [name, null])) }
+function withoutLacking(row: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
+  const { id, grupo, nome, n, versao, criado } = row
+  return { id, grupo, nome, n, versao, criado, ...Object.fromEntries(lacks.map((name) => [name, null])) }
 }
