@@ -165,6 +165,8 @@ function update(
 }
 
 /** The values of the file's row; those of columns that the file lacks are null. */
-function withoutLacking({ excluido: _, ...row }: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
+function withoutLacking(fileRow: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
+  const { excluido, ...row } = fileRow
+  void excluido
   return { ...row, ...Object.fromEntries(lacks.map((name) => [name, null])) }
 }
