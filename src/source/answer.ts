@@ -64,7 +64,8 @@ export function statusError({ name }: Transport, { status, reason }: Answer): Bu
       action: 'Redirects are not followed: send the address where the file is.',
     })
   }
-  return new BulkError(codeOf(status, reason), { subject: name, found, expected: 'the file' })
+  const expected = status === 412 ? 'the file with the ETag that was asked for' : 'the file'
+  return new BulkError(codeOf(status, reason), { subject: name, found, expected })
 }
 
 /** The file is not the one that was opened, or planned. */
