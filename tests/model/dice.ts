@@ -58,10 +58,10 @@ export function drawSent(dice: Dice, contract: Contract): Sent {
   return { mode, rows, lacks }
 }
 
-/** Most rows that are appended have keys that the table does not have; none says that it is gone. */
+/** Most rows that are appended have keys that the table does not have. */
 function appended(dice: Dice, row: FileRow): FileRow {
   const id = row.id === null || dice.chance(0.03) ? row.id : 1000 + dice.below(1e6)
-  return { ...row, id, excluido: false }
+  return { ...row, id }
 }
 
 function drawRow(

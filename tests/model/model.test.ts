@@ -59,12 +59,8 @@ async function runSequence(seed: number): Promise<void> {
       table = await runJob({ at, dice, contract, figura, table }, sent, asked)
     } catch (error) {
       const told = history.map(({ sent: one, asked: by }) => JSON.stringify({ ...by, ...one }))
-      throw new Error(
-        [`MODEL_SEED=${seed}: ${String(error)}`, JSON.stringify(contract), ...told].join('\n'),
-        {
-          cause: error,
-        },
-      )
+      const said = [`MODEL_SEED=${seed}: ${String(error)}`, JSON.stringify(contract), ...told].join('\n')
+      throw new Error(said, { cause: error })
     }
   }
   await at.sql.unsafe(`drop table if exists ${figura.name}, ${figura.name}_history`)

@@ -165,8 +165,7 @@ function update(
 }
 
 /** The values of the file's row; those of columns that the file lacks are null. */
-function withoutLacking(fileRow: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
-  const { excluido, ...row } = fileRow
-  void excluido
-  return { ...row, ...Object.fromEntries(lacks.map((name) => [name, null])) }
+function withoutLacking(row: FileRow, { lacks }: Pick<Sent, 'lacks'>): Row {
+  const { id, grupo, nome, n, versao, criado } = row
+  return { id, grupo, nome, n, versao, criado, ...Object.fromEntries(lacks.map((name) => [name, null])) }
 }
