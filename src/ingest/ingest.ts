@@ -216,7 +216,8 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
       first.map((chunk) => chunk.no),
     )
   const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
-  return marked.last ? mergeInTurn(job, stage, context, report) : done()
+  // awaited, or a merge that fails before the files are closed is a rejection that nobody handles, and ends the thread
+  return marked.last ? await mergeInTurn(job, stage, context, report) : done()
 }
 
 /** A trial that only asks whether the files fit. */
