@@ -3,7 +3,7 @@ import type { Column, Figura } from '../figura/types.ts'
 import { quote, quoteLiteral } from '../quote.ts'
 import { filledColumns } from './served.ts'
 import { GONE_COLUMN } from './sql.ts'
-import { momentOf, outcomesSql, sameKey, softColumn, type Loading } from './sql-merge.ts'
+import { momentOf, OUTCOME, outcomesSql, sameKey, softColumn, type Loading } from './sql-merge.ts'
 import { targetName } from './sql-postgres.ts'
 
 /** The table of all versions of the rows of a figura's table. */
@@ -52,7 +52,7 @@ export function closeVersionsSql(load: Loading, rows: string): string {
   const keys = load.figura.key.map((key) => `t.${quote(key)}`)
   return `update ${historyName(load.figura)} as h set "valid_to" = ${momentOf(load)}
     from (${outcomesSql(load, rows, keys)}) as o
-    where o.outcome in ('updated', 'deleted') and h."valid_to" is null and ${sameKey(load, 'h', 'o')}`
+    where o.${OUTCOME} in ('updated', 'deleted') and h."valid_to" is null and ${sameKey(load, 'h', 'o')}`
 }
 
 /** Closes the versions of rows that the table no longer has. */

@@ -1,6 +1,13 @@
 import type { Column } from '../figura/types.ts'
 import { quote } from '../quote.ts'
-import { comparedColumns, countOutcomesSql, outcomesSql, softColumn, type Loading } from './sql-merge.ts'
+import {
+  comparedColumns,
+  countOutcomesSql,
+  OUTCOME,
+  outcomesSql,
+  softColumn,
+  type Loading,
+} from './sql-merge.ts'
 import { countLackingSql } from './sql-merge-replace.ts'
 
 /** How many updates are shown. */
@@ -50,7 +57,7 @@ function samplesSql(load: Loading, rows: string): string {
   ]
   const order = keys.map((_, at) => `o.key${at}`).join(', ')
   return `select o.key, o.changed, o.before, o.after from (${outcomesSql(load, rows, selected)}) as o
-    where o.outcome = 'updated' order by ${order} limit ${SAMPLES}`
+    where o.${OUTCOME} = 'updated' order by ${order} limit ${SAMPLES}`
 }
 
 function whole(list: string[]): string {

@@ -25,13 +25,15 @@ export function repeatedKeysSql({ figura, columns }: Loading, rows: string): str
   })
   return `
     with repeated as materialized (
-      select ${keys.join(', ')}, count(*) as times, min(${ROW}) as first_place, max(${ROW}) as last_place
+      select ${keys.join(', ')}, count(*) as _bulk_times, min(${ROW}) as _bulk_first, max(${ROW}) as _bulk_last
       from ${rows} as s group by ${keys.join(', ')} having count(*) > 1
     )
-    select (select count(*) from repeated) as keys, (select coalesce(sum(times), 0)::bigint from repeated) as rows,
+    select (select count(*) from repeated) as keys,
+      (select coalesce(sum(_bulk_times), 0)::bigint from repeated) as rows,
       (select coalesce(jsonb_agg(to_jsonb(e.*)), '[]') from (
-        select (select to_jsonb(k.*) from (select ${shown.join(', ')}) as k) as key, times, first_place, last_place
-        from repeated as r order by first_place limit 5
+        select (select to_jsonb(k.*) from (select ${shown.join(', ')}) as k) as key,
+          _bulk_times as times, _bulk_first as first_place, _bulk_last as last_place
+        from repeated as r order by _bulk_first limit 5
       ) as e) as examples`
 }
 

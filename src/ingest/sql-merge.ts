@@ -186,6 +186,9 @@ export function insertSql(load: Loading, rows: string): string {
   return `insert into ${targetName(load.figura)} (${names}) select ${values} from ${rows} as s${rest}`
 }
 
+/** What becomes of a staged row, beside its key: a column of the table may be called `outcome`. */
+export const OUTCOME = '_bulk_outcome'
+
 /** The staged rows beside the table's rows of the same keys, with what becomes of each. Nothing is changed. */
 export function outcomesSql(load: Loading, rows: string, selected: string[] = []): string {
   if (load.mode === 'append') return appendedSql(load, rows)
@@ -194,7 +197,7 @@ export function outcomesSql(load: Loading, rows: string, selected: string[] = []
     const found = `t.${quote(key)} is ${matched ? 'not null' : 'null'}`
     return `when ${[found, ...when].join(' and ')} then '${outcome}'`
   })
-  return `select case ${branches.join(' ')} else 'unchanged' end as outcome${selected.map((one) => `, ${one}`).join('')}
+  return `select case ${branches.join(' ')} else 'unchanged' end as ${OUTCOME}${selected.map((one) => `, ${one}`).join('')}
     from ${rows} as s left join ${targetName(load.figura)} as t on ${sameKey(load)}`
 }
 
@@ -203,12 +206,12 @@ function appendedSql({ marked }: Loading, rows: string): string {
   const gone = marked
     ? `case when s.${quote(GONE_COLUMN)} then 'unchanged' else 'inserted' end`
     : `'inserted'`
-  return `select ${gone} as outcome from ${rows} as s`
+  return `select ${gone} as ${OUTCOME} from ${rows} as s`
 }
 
 /** How many staged rows will come to what. */
 export function countOutcomesSql(load: Loading, rows: string): string {
-  return `select outcome, count(*) as rows from (${outcomesSql(load, rows)}) as o group by outcome`
+  return `select ${OUTCOME} as outcome, count(*) as rows from (${outcomesSql(load, rows)}) as o group by ${OUTCOME}`
 }
 
 /** How many rows a stage has; of those, how many the file calls gone. */

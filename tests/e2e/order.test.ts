@@ -35,7 +35,7 @@ const SIZES = [240_000, 120_000, 60_000, 30_000, 15_000, 8000, 4000, 2000, 1000,
 /** These have a repeated key, and must hold nobody up. */
 const BROKEN = new Set([2, 7])
 
-test('jobs of a figura merge as they were accepted: sizes reversed, two nodes, failures and a killed worker', async () => {
+test('jobs merge as they were accepted: sizes reversed, two nodes, failures, a killed worker', async () => {
   const common = {
     databaseUrl: database.url,
     stream: freshStream(),

@@ -115,12 +115,15 @@ describe('a file is accepted', () => {
     })
   })
 
-  test('when it is a text or an Avro file: the worker decides', async () => {
+  test('when it is a text that has the columns; one that lacks some, or a broken Avro file, is refused', async () => {
     const name = figura()
     await rig.bucket.put('a.csv', 'id,nome\n1,n\n')
+    await rig.bucket.put('b.csv', 'codigo,nome\n1,n\n')
     await rig.bucket.put('a.avro', 'Obj\x01 and more')
-    for (const key of ['a.csv', 'a.avro'])
-      expect((await rig.service.put(`/${name}/_bulk`, { url: rig.bucket.url(key) })).status).toBe(202)
+    const put = (key: string) => rig.service.put(`/${name}/_bulk`, { url: rig.bucket.url(key) })
+    expect((await put('a.csv')).status).toBe(202)
+    expect(await put('b.csv')).toMatchObject({ status: 422, body: { code: 'schema_differs' } })
+    expect(await put('a.avro')).toMatchObject({ status: 422, body: { code: 'file_corrupt' } })
   })
 
   test('though its nulls are proven, where rows may be left out', async () => {

@@ -78,7 +78,9 @@ test('a check is over the columns of the figura, and gives true or false', async
   expect((await refused({ ...smallFigura(), checks: { x: 'extra > 1' } })).code).toBe('expression_wrong')
   const { named, rules } = await fit({ ...smallFigura(), checks: { curto: 'length(NOME) < id' } })
   expect(named.map(({ name }) => name)).toEqual(['id', 'nome'])
-  expect(rules).toMatchObject([{ column: null, rule: 'curto', breaks: 'not (length(NOME) < id)' }])
+  expect(rules).toMatchObject([
+    { column: null, rule: 'curto', breaks: expect.stringContaining('(length(NOME) < id)') },
+  ])
 })
 
 test('what only the file has is ignored, refused or kept', async () => {

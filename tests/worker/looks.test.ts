@@ -48,8 +48,7 @@ describe('a look at a file', () => {
     await until('the process that hung is another', async () =>
       lines.some(({ message }) => String(message).includes('its process is killed')) ? true : undefined,
     )
-    await isReady()
-    await expect(look('refused')).rejects.toThrow()
+    await refusesAgain()
   })
 
   test.each(['ends', 'crashes', 'spins'])(
@@ -58,8 +57,7 @@ describe('a look at a file', () => {
       await look(how)
       await until('the process ended', async () => (looker.ready() ? undefined : true))
       await look('refused')
-      await isReady()
-      await expect(look('refused')).rejects.toThrow()
+      await refusesAgain()
     },
   )
 })
@@ -70,4 +68,14 @@ function look(url: string): Promise<void> {
 
 async function isReady(): Promise<void> {
   await until('it is ready', async () => (looker.ready() ? true : undefined))
+}
+
+/** A process that is about to end still counts as ready for a moment, and what it is asked then is let pass. */
+async function refusesAgain(): Promise<void> {
+  await until('files are looked at again', () =>
+    look('refused').then(
+      () => undefined,
+      () => true as const,
+    ),
+  )
 }
