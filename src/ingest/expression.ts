@@ -69,12 +69,21 @@ async function namedColumns(duck: Duckdb, text: string, subject: string): Promis
   const node = statement?.node
   if (!node || other || node.select_list?.length !== 1 || node.from_table?.type !== 'EMPTY')
     throw wrong(subject, text, 'one expression')
-  const names = new Set<string>()
   walk(node.select_list[0], (part) => {
     if (part.class && REFUSED.has(part.class)) throw wrong(subject, text, 'an expression over one row')
-    if (part.class === 'COLUMN_REF') names.add(part.column_names?.[0] ?? '')
   })
-  return [...names]
+  return [...new Set(namesIn(node.select_list[0]))]
+}
+
+/** What is named in a part of an expression, but for what `x -> …` calls its own arguments. */
+function namesIn(part: unknown): string[] {
+  if (Array.isArray(part)) return part.flatMap(namesIn)
+  if (typeof part !== 'object' || part === null) return []
+  const node = part as Node
+  if (node.class === 'COLUMN_REF') return [node.column_names?.[0] ?? '']
+  if (node.class !== 'LAMBDA') return Object.values(node).flatMap(namesIn)
+  const own = namesIn(node.lhs)
+  return namesIn(node.expr).filter((name) => !own.some((one) => isNamed({ name: one }, name)))
 }
 
 type Statement = { node?: { select_list?: Node[]; from_table?: { type?: string } } }

@@ -65,8 +65,10 @@ export type JobFile = { url: string; etag: string | null; bytes: number | null }
 
 /** The files of a job; of several, what they were is not in the job's row. */
 export function filesOf(job: Pick<ClaimedJob, 'url' | 'urls' | 'etag' | 'bytes'>): JobFile[] {
-  if (!job.urls?.length) return [{ url: job.url, etag: job.etag, bytes: job.bytes }]
-  return job.urls.map((url) => ({ url, etag: null, bytes: null }))
+  const [url = job.url, ...others] = job.urls ?? []
+  // a pattern may stand for one file
+  if (others.length === 0) return [{ url, etag: job.etag, bytes: job.bytes }]
+  return [url, ...others].map((one) => ({ url: one, etag: null, bytes: null }))
 }
 
 /**

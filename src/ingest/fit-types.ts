@@ -1,5 +1,5 @@
 import type { ColumnType, ScalarType } from '../figura/types.ts'
-import { quote } from '../quote.ts'
+import { duckLiteral, quote } from '../quote.ts'
 import { duckType } from './sql.ts'
 
 /** The expression that reads `source`, of DuckDB's type `fileType`, as `type` without loss, if there is one. */
@@ -132,9 +132,23 @@ const FIGURA_TYPES: Record<string, string> = {
   BLOB: 'bytea',
 }
 
-/** A value within JSON, which has no NaN and no infinity: DuckDB writes them there all the same. */
-export function jsonValue({ name, type }: { name: string; type: string }): string {
+/**
+ * Columns of a row as the text of one object. It is put together here: as a struct DuckDB would refuse keys that differ
+ * in case alone, and it reads numbers of JSON anew, as doubles.
+ */
+export function jsonObject(fields: { key: string; name: string; type: string }[]): string {
+  const texts = fields.map((field) => {
+    const key = duckLiteral(`${JSON.stringify(field.key)}:`)
+    return `${key} || coalesce(${jsonText(field)}, 'null')`
+  })
+  return texts.length ? `'{' || concat_ws(',', ${texts.join(', ')}) || '}'` : `'{}'`
+}
+
+/** A value as JSON, which has no NaN and no infinity: DuckDB writes them there all the same. */
+function jsonText({ name, type }: { name: string; type: string }): string {
   const value = quote(name)
-  if (!/^(FLOAT|DOUBLE)$/.test(type)) return value
-  return `case when isfinite(${value}) then to_json(${value}) else to_json(cast(${value} as VARCHAR)) end`
+  if (type === 'JSON') return `cast(${value} as VARCHAR)`
+  const json = `cast(to_json(${value}) as VARCHAR)`
+  if (!/^(FLOAT|DOUBLE)$/.test(type)) return json
+  return `case when isfinite(${value}) then ${json} else cast(to_json(cast(${value} as VARCHAR)) as VARCHAR) end`
 }

@@ -5,7 +5,7 @@ import { type Column, csvOf, type Figura, loadOf, type Mode } from '../figura/ty
 import { duckLiteral, quote } from '../quote.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { castText } from './fit-text.ts'
-import { figuraTypeFor, fitType, jsonValue } from './fit-types.ts'
+import { figuraTypeFor, fitType, jsonObject } from './fit-types.ts'
 import { keptColumn } from './served.ts'
 import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 
@@ -191,8 +191,8 @@ function fitExtra(
   ]
   const only = file.filter((column) => !known.some((name) => isNamed(column, name)))
   if (!column) return only.map(unknown)
-  const fields = only.map((one) => `${duckLiteral(one.written ?? one.name)}: ${jsonValue(one)}`)
-  const expression = fields.length ? `cast(to_json({${fields.join(', ')}}) as VARCHAR)` : 'null::VARCHAR'
+  const fields = only.map(({ name, type, written = name }) => ({ key: written, name, type }))
+  const expression = fields.length ? jsonObject(fields) : 'null::VARCHAR'
   return [{ column, sources: only.map(({ name }) => name), expression }]
 }
 

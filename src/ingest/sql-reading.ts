@@ -1,5 +1,5 @@
 import { duckLiteral, quote } from '../quote.ts'
-import { jsonValue } from './fit-types.ts'
+import { jsonObject } from './fit-types.ts'
 import type { Reading, Rule } from './rules.ts'
 import { fromRows, type LocalRows } from './sql-duckdb.ts'
 
@@ -51,8 +51,7 @@ function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): st
     ...(read ? [`${read.text} as _bulk_t${at}`, `${read.value} as _bulk_x${at}`] : []),
   ])
   const names = named.map(({ name, value }) => `${value} as ${quote(name)}`)
-  const fields = recorded.map((column) => `${duckLiteral(column.name)}: ${jsonValue(column)}`)
-  const record = fields.length ? `to_json({${fields.join(', ')}})::varchar` : `'{}'`
+  const record = jsonObject(recorded.map((column) => ({ ...column, key: column.name })))
   const all = [...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no']
   return `(select ${all.join(', ')} ${fromRows(rows)})`
 }

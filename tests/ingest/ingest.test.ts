@@ -118,9 +118,13 @@ async function placeOf(group: number): Promise<{ start: number; end: number }> {
   return place as { start: number; end: number }
 }
 
-test('every range is asked for with the ETag of the plan: a file that is replaced meanwhile ends the job', async () => {
+const ALONE: [how: string, figura: string, urls: (url: string) => string[] | null][] = [
+  ['the file of a job', 'dois', () => null],
+  ['the one file that a pattern stands for', 'dois_um', (url) => [url]],
+]
+test.each(ALONE)('every range is asked for with the ETag of the plan: %s', async (_, name, urls) => {
   await bucket.put('trocado.parquet', { file })
-  const job = await accept('dois', bucket.url('trocado.parquet'))
+  const job = await accept(name, bucket.url('trocado.parquet'), urls(bucket.url('trocado.parquet')))
   const planned = await ingest.run(job)
   const other = join(folder.path, 'outro.parquet')
   await writeParquet(other, `select i as id, 'other' as nome, 1 as sobra from range(${ROWS}) t(i)`, {
@@ -128,11 +132,11 @@ test('every range is asked for with the ETag of the plan: a file that is replace
   })
   await bucket.put('trocado.parquet', { file: other })
   await ingest.run(taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 3))
-  expect(await findJob(sql, 'dois', job.job)).toMatchObject({
+  expect(await findJob(sql, name, job.job)).toMatchObject({
     status: 'erro',
     error: { code: 'source_changed' },
   })
-  expect(events).toContainEqual({ figura: 'dois', job: job.job, status: 'erro' })
+  expect(events).toContainEqual({ figura: name, job: job.job, status: 'erro' })
   expect(await stagesOf(job.job)).toEqual([])
 })
 
@@ -234,10 +238,11 @@ test('a task that is interrupted is handed back at once, with its lease, and cos
 async function accept(
   name: string,
   url = bucket.url('grande.parquet'),
+  urls: string[] | null = null,
 ): Promise<Extract<Task, { kind: 'job' }>> {
   const id = Bun.randomUUIDv7()
   await saveContract(sql, { hash: name, figura: figura(name) })
-  await insertJob(sql, { id, figura: name, contract: name, url, sha256: null })
+  await insertJob(sql, { id, figura: name, contract: name, url, urls, sha256: null })
   return { kind: 'job', figura: name, job: id, ring: 0 }
 }
 
