@@ -146,14 +146,12 @@ test('a chunk that is delivered twice, one after the other or at the same time, 
   const planned = await ingest.run(job)
   const chunk = taskOf(planned, (task) => task.kind === 'chunk' && task.chunk === 1)
   const both = await Promise.all([ingest.run(chunk), other.run(chunk)])
-  expect(both.map((outcome) => outcome.kind).sort()).toEqual(['again', 'done'])
+  const did = both.filter((outcome) => outcome.kind === 'done' && outcome.release.length > 0)
+  // the other one finds it held, or done already when it comes late
+  expect(did).toHaveLength(1)
   expect(await ingest.run(chunk)).toEqual({ kind: 'done', release: [] })
   await other.close()
-  await finish(
-    planned,
-    [chunk],
-    both.find((outcome) => outcome.kind === 'done'),
-  )
+  await finish(planned, [chunk], did[0])
   expect(await findJob(sql, 'tres', job.job)).toMatchObject({
     status: 'completo',
     read: ROWS,
