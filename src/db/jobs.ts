@@ -63,7 +63,7 @@ export type Job = {
 export async function saveContract(sql: Sql, contract: { hash: string; figura: Figura }): Promise<void> {
   await sql`
     insert into bulk.contract (hash, figura, definition)
-    values (${contract.hash}, ${contract.figura.name}, ${sql.json(contract.figura)})
+    values (${contract.hash}, ${contract.figura.name}, ${JSON.stringify(contract.figura)}::text::json)
     on conflict (hash) do nothing
   `
 }
