@@ -1,8 +1,10 @@
 import type { Impact } from '../db/ends.ts'
 import type { Transaction } from '../db/postgres.ts'
+import { BulkError } from '../errors.ts'
+import { tableName } from '../figura/types.ts'
 import { refuseScope, refuseTooMany, type Lacking } from './merge-replace.ts'
 import type { Loading, Outcome } from './sql-merge.ts'
-import { impactSql, sampledColumns } from './sql-merge-impact.ts'
+import { impactSql, sampledColumns, takenKeysSql } from './sql-merge-impact.ts'
 
 type Values = Record<string, unknown>
 type Found = {
@@ -20,10 +22,11 @@ export function foretellFirst(load: Pick<Loading, 'mode'>, staged: { rows: numbe
 
 /**
  * Tells what a load would do to its table, by a statement that only reads.
- * @throws BulkError what the load itself would be refused for: `too_many_deleted`, `schema_differs`
+ * @throws BulkError what the load itself would be refused for: `too_many_deleted`, `schema_differs`, `table_refused`
  */
 export async function foretell(tx: Transaction, load: Loading, rows: string): Promise<Impact> {
   if (load.mode === 'replace') refuseScope(load)
+  await refuseTakenKeys(tx, load, rows)
   const [found] = await tx.unsafe<Found[]>(impactSql(load, rows))
   if (!found) throw new Error('PostgreSQL did not answer what the load would do')
   const { counts, lacking } = found
@@ -42,6 +45,18 @@ export async function foretell(tx: Transaction, load: Loading, rows: string): Pr
     removed: lacking?.lacking ?? 0,
     samples,
   }
+}
+
+/** A table with a key has a unique index on it, which an append meets. */
+async function refuseTakenKeys(tx: Transaction, load: Loading, rows: string): Promise<void> {
+  if (load.mode !== 'append' || load.figura.key.length === 0) return
+  const [taken] = await tx.unsafe<{ rows: number }[]>(takenKeysSql(load, rows))
+  if (!taken || taken.rows === 0) return
+  throw new BulkError('table_refused', {
+    subject: `Table ${tableName(load.figura)}`,
+    found: `${taken.rows} row(s) of the file with a key (${load.figura.key.join(', ')}) that is there already`,
+    expected: 'new keys, each of them once, in mode append',
+  })
 }
 
 function pick(values: Values, names: string[]): Values {

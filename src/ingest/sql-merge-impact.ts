@@ -1,14 +1,17 @@
 import type { Column } from '../figura/types.ts'
 import { quote } from '../quote.ts'
+import { GONE_COLUMN } from './sql.ts'
 import {
   comparedColumns,
   countOutcomesSql,
   OUTCOME,
   outcomesSql,
+  sameKey,
   softColumn,
   type Loading,
 } from './sql-merge.ts'
 import { countLackingSql } from './sql-merge-replace.ts'
+import { targetName } from './sql-postgres.ts'
 
 /** How many updates are shown. */
 const SAMPLES = 20
@@ -24,6 +27,16 @@ export function impactSql(load: Loading, rows: string): string {
     select (select coalesce(jsonb_object_agg(c.outcome, c.rows), '{}') from ${counts} as c) as counts,
       ${lacking ? `(select to_jsonb(l.*) from ${lacking} as l)` : 'null::jsonb'} as lacking,
       (select coalesce(jsonb_agg(to_jsonb(u.*)), '[]') from (${samplesSql(load, rows)}) as u) as samples`
+}
+
+/** How many rows an append would add whose key the table has already, or another of them. */
+export function takenKeysSql(load: Loading, rows: string): string {
+  const key = load.figura.key.map((name) => `s.${quote(name)}`).join(', ')
+  const added = load.marked ? `where s.${quote(GONE_COLUMN)} is not true` : ''
+  return `
+    select count(*)::bigint as rows
+    from (select ${key}, count(*) over (partition by ${key}) as times from ${rows} as s ${added}) as s
+    where s.times > 1 or exists (select from ${targetName(load.figura)} as t where ${sameKey(load)})`
 }
 
 /** The columns whose values a sample compares; it names those that differ by their places in this list. */

@@ -90,6 +90,18 @@ describe.each(VERSIONS)('on PostgreSQL %s, a trial', (version) => {
     expect(samples).toHaveLength(numbers.updated)
   })
 
+  test('of the impact of append is refused for what the unique index of the table would refuse', async () => {
+    const figura = at.figura({ id: 'bigint', nome: 'text' }, { load: { mode: 'append' } })
+    const values = (list: string) => `select * from (values ${list}) as v(id, nome)`
+    await at.merge(figura, values(`(1::bigint, 'a')`))
+    for (const list of [`(1::bigint, 'b'), (2, 'b')`, `(3::bigint, 'a'), (3, 'b')`]) {
+      const trial: unknown = await at
+        .merge(figura, values(list), { dryRun: 'impact' })
+        .catch((error: unknown) => error)
+      expect(trial).toMatchObject({ code: 'table_refused' })
+    }
+  })
+
   test('of the impact of append needs no key', async () => {
     const figura = at.figura({ id: 'bigint', nome: 'text' }, { key: [], load: { mode: 'append' } })
     const rows = `select 1::bigint as id, 'a' as nome`
