@@ -197,7 +197,8 @@ export function outcomesSql(load: Loading, rows: string, selected: string[] = []
     const found = `t.${quote(key)} is ${matched ? 'not null' : 'null'}`
     return `when ${[found, ...when].join(' and ')} then '${outcome}'`
   })
-  return `select case ${branches.join(' ')} else 'unchanged' end as ${OUTCOME}${selected.map((one) => `, ${one}`).join('')}
+  const outcome = `case ${branches.join(' ')} else 'unchanged' end as ${OUTCOME}`
+  return `select ${[outcome, ...selected].join(', ')}
     from ${rows} as s left join ${targetName(load.figura)} as t on ${sameKey(load)}`
 }
 
