@@ -22,7 +22,7 @@ export async function insertRejects(
       rule: faults[0].rule,
       reason: storableText(faults[0].reason),
       faults: sql.json(storable(faults)),
-      record: record === null ? null : sql.json(storable(JSON.parse(record))),
+      record: record === null ? null : sql.json(recordOf(record)),
     }))
     await sql`
       insert into bulk.reject ${sql(rows)}
@@ -31,6 +31,14 @@ export async function insertRejects(
         reason = excluded.reason, faults = excluded.faults, record = excluded.record
     `
   }
+}
+
+/** The row as jsonb takes it. A number that JavaScript would round, or write another way, is kept as a text. */
+function recordOf(text: string): ReturnType<typeof storable> {
+  return JSON.parse(text, (_name, part: unknown, { source }: { source?: string } = {}) => {
+    if (typeof part === 'string') return storableText(part)
+    return typeof part === 'number' && source !== String(part) ? source : part
+  })
 }
 
 /** Forgets what earlier tries of a job have left out. */

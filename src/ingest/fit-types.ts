@@ -14,6 +14,11 @@ export function fitType(type: ColumnType, fileType: string, source: string): str
   return fileType === duckType(type) ? source : cast(source, type)
 }
 
+/** Whether the last years of the file's type are beyond those of the column's: its cast to microseconds is an error. */
+export function isNarrow({ kind }: ColumnType, fileType: string): boolean {
+  return kind.startsWith('timestamp') && /^(DATE|TIMESTAMP_S|TIMESTAMP_MS)$/.test(fileType)
+}
+
 function cast(source: string, type: ColumnType): string {
   return `cast(${source} as ${duckType(type)})`
 }

@@ -5,7 +5,7 @@ import { type Column, csvOf, type Figura, loadOf, type Mode } from '../figura/ty
 import { duckLiteral, quote } from '../quote.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { castText } from './fit-text.ts'
-import { figuraTypeFor, fitType, jsonObject } from './fit-types.ts'
+import { figuraTypeFor, fitType, isNarrow, jsonObject } from './fit-types.ts'
 import { keptColumn } from './served.ts'
 import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 
@@ -95,7 +95,10 @@ function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Dif
     if (column.type.kind === 'uuid' && found.type === 'VARCHAR')
       return readText(column, [found.name], { text: source, value: `try_cast(${source} as UUID)` })
     const expression = fitType(column.type, found.type, source)
-    return expression === undefined ? misfit(column, found) : { column, sources: [found.name], expression }
+    if (expression === undefined) return misfit(column, found)
+    if (!isNarrow(column.type, found.type)) return { column, sources: [found.name], expression }
+    const value = `try_cast(${source} as ${duckType(column.type)})`
+    return readText(column, [found.name], { text: `cast(${source} as VARCHAR)`, value })
   }
   return undefined
 }
