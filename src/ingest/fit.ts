@@ -115,6 +115,8 @@ function fitExpr(
     .filter((one) => read.columns.some((name) => isNamed(one, name)))
     .map(({ name }) => name)
   if (sources.length < read.columns.length) return undefined
+  const json = file.find(({ name, type, loose }) => loose && type === 'JSON' && sources.includes(name))
+  if (json) return unread(column, json)
   const source = nulled(column, { name: '', type: read.type }, `(${expr})`)
   const tried = `try({v: ${source}})`
   if (read.type === 'VARCHAR') {
@@ -233,6 +235,16 @@ function missing(column: Column, file: FileColumn[]): Difference {
     found: `no column "${column.from}" in the file${hint}`,
     expected: typeName(column.type),
     fix: `write a column "${column.from}", or set its other name in the figura with "from"`,
+  }
+}
+
+/** An expression would see the JSON of a value, with the quotes of a text, and give something else without a word. */
+function unread(column: Column, { name }: FileColumn): Difference {
+  return {
+    column: column.name,
+    found: `an expression over "${name}" of an NDJSON file`,
+    expected: 'a file of another format, whose values are no JSON',
+    fix: 'send the file as parquet, Avro or CSV, or take the expression out of the figura',
   }
 }
 
