@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
-import { type Column, type Figura, type Mode, rejectsOf } from '../figura/types.ts'
+import type { Column, Figura, Mode } from '../figura/types.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
 import { createLocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
+import { leavesOut } from './duplicates.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FileColumn } from './fit.ts'
 import { fitFile } from './fit-file.ts'
@@ -145,8 +146,7 @@ function refuseNulls(
 ): void {
   const { definition: figura } = asked
   const keysAlone = modeOf(asked) === 'delete'
-  const { maxRows, maxPercent } = rejectsOf(figura)
-  if (maxRows !== 0 && maxPercent !== 0) return
+  if (leavesOut(figura)) return
   for (const column of figura.columns) {
     const isKey = figura.key.includes(column.name)
     const read = column.required && (isKey || !keysAlone)
