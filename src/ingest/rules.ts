@@ -30,12 +30,10 @@ export type Reading = {
   columns: FittedColumn[]
   /** Those that are looked at while rows are read; what the others forbid, PostgreSQL refuses. */
   rules: Rule[]
-  /** Rows that break a rule are left out, up to the limits of the figura; else the first of them ends the job. */
-  lenient: boolean
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
   /** Columns of the file that are kept of a row that is left out. */
-  recorded: { name: string; type: string }[]
+  recorded: FileColumn[]
 }
 
 /** Decides how the rows of a file are read. */
@@ -56,7 +54,7 @@ export function planReading(
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
   const read = new Set(columns.flatMap(({ sources }) => sources))
   const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
-  return { columns, rules, lenient, named: namedOf(figura, columns, expressions), recorded }
+  return { columns, rules, named: namedOf(figura, columns, expressions), recorded }
 }
 
 /** The columns of the file that are needed. */
