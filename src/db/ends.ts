@@ -1,6 +1,6 @@
 import type { Problem } from '../errors.ts'
 import type { Format } from '../job.ts'
-import { fenced, type Fence } from './claims.ts'
+import { type ClaimedJob, fenced, type Fence } from './claims.ts'
 import type { MergeFence } from './parts.ts'
 import { storable, type Sql, type Transaction } from './postgres.ts'
 
@@ -214,12 +214,33 @@ export async function completeDecided(tx: Transaction, fence: MergeFence): Promi
   return true
 }
 
-/** Ends the job in `erro`. False: it had ended before, belongs to somebody else by now, or is decided to end well. */
-export async function failJob(tx: Transaction, fence: Fence, problem: Problem): Promise<boolean> {
+/** What is known of a job that fails, as far as it came. */
+type Known = Partial<
+  Pick<ClaimedJob, 'bytes' | 'rows' | 'rowGroups' | 'etag' | 'format' | 'planMs' | 'taken'>
+>
+
+/**
+ * Ends the job in `erro`, with what was found out by then. False: it had ended before, belongs to somebody else by now,
+ * or is decided to end well.
+ */
+export async function failJob(
+  tx: Transaction,
+  fence: Fence,
+  problem: Problem,
+  { bytes, rows, rowGroups, etag, format, planMs, taken }: Known = {},
+): Promise<boolean> {
   const error = tx.json(storable(problem))
+  // what a job without a stage says of rows that are done is the progress of those that are taken here
   const { count } = await tx`
     update bulk.job set
-      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error}
+      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error},
+      bytes = coalesce(bytes, ${bytes ?? null}), rows = coalesce(rows, ${rows ?? null}),
+      row_groups = coalesce(row_groups, ${rowGroups ?? null}), etag = coalesce(etag, ${etag ?? null}),
+      format = coalesce(format, ${format ?? null}), plan_ms = coalesce(plan_ms, ${planMs ?? null}),
+      read = case when stage is null then ${taken?.read ?? null}
+        else rows_done + ${taken?.read ?? 0}::bigint end,
+      rejected = case when stage is null then ${taken?.rejected ?? null}
+        else rows_rejected + ${taken?.rejected ?? 0}::bigint end
     where id = ${fence.job} and status in ('enfileirado', 'processando') and decision is null and ${fenced(tx, fence)}
   `
   if (count !== 1) return false
