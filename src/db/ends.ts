@@ -2,7 +2,7 @@ import type { Problem } from '../errors.ts'
 import type { Format } from '../job.ts'
 import { type ClaimedJob, fenced, type Fence } from './claims.ts'
 import type { MergeFence } from './parts.ts'
-import { storable, type Sql, type Transaction } from './postgres.ts'
+import { inOrder, storable, type Sql, type Transaction } from './postgres.ts'
 
 /** True when an earlier job of the figura is still alive, so that this one has to wait for its turn. */
 export async function hasEarlier(
@@ -113,7 +113,7 @@ export async function completeJob(
   const { count } = await tx`
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
-      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}, rows = coalesce(rows, ${stats.read})
+      ${statistics(tx, stats)}, impact = ${impact && inOrder(tx, impact)}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   if (count !== 1) return false
@@ -147,7 +147,7 @@ export async function completeDirect(
       format = ${file.format}, chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
       checks_total = ${file.checks}, checks_done = ${file.checks},
       plan_ms = ${file.planMs}, stage_ms = ${file.stageMs},
-      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}
+      ${statistics(tx, stats)}, impact = ${impact && inOrder(tx, impact)}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false

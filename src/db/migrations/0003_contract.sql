@@ -17,8 +17,8 @@ alter table bulk.job
   add column deleted bigint,
   -- rows of the table that the file did not have, in mode replace
   add column removed bigint,
-  -- what a trial of the impact found
-  add column impact jsonb;
+  -- what a trial of the impact found; json, for jsonb would sort the columns
+  add column impact json;
 
 -- jsonb sorts the keys of an object, and rules are told in the order of the figura.
 alter table bulk.contract alter column definition type json using definition::json;
@@ -55,9 +55,9 @@ create table bulk.reject (
   column_name text,
   rule text not null,
   reason text not null,
-  faults jsonb not null,
+  faults json not null,
   -- the row as it stands in the file, as far as the figura reads it; values that are sensitive are left out
-  record jsonb,
+  record json,
   at timestamptz not null default now(),
   primary key (job, file, "row")
 );
