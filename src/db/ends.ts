@@ -84,23 +84,6 @@ export function statistics(sql: Sql | Transaction, stats: MergeStats) {
     stale = ${stats.stale}, deleted = ${stats.deleted}, removed = ${stats.removed}, merge_ms = ${stats.mergeMs}`
 }
 
-/** The marks of a stage, and the rows that they stand for: read from the file, copied, left out. */
-type Tally = { total: number; done: number; read: number; staged: number; rejected: number }
-
-/** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
-export async function readTally(tx: Transaction, job: string, stage: number): Promise<Tally> {
-  const [tally] = await tx<Tally[]>`
-    select
-      count(*) as total,
-      count(done_at) as done,
-      coalesce(sum(coalesce(read, rows)) filter (where done_at is not null), 0)::bigint as read,
-      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as staged,
-      coalesce(sum(rejected) filter (where done_at is not null), 0)::bigint as rejected
-    from bulk.chunk where job = ${job} and stage = ${stage}
-  `
-  return tally ?? { total: 0, done: 0, read: 0, staged: 0, rejected: 0 }
-}
-
 /**
  * Ends the job well, in the transaction of its MERGE. False: the job is no longer ours, and the MERGE must roll
  * back.
