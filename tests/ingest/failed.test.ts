@@ -25,7 +25,7 @@ describe.each(WAYS)('a job that goes %s', (_way, env, [reading, merging, pieces]
   })
   const send = async (select: string) => at.load(figura, await at.write(`f${number++}`, select, 2048))
 
-  test('and has too many rows to leave out tells what was read by then, of which file, and in which phase', async () => {
+  test('and has too many rows to leave out tells what was read, of which file, in which phase', async () => {
     const job = await send(
       'select i as id, case when i % 2048 = 7 then -1 else 1 end::integer as n from range(8192) t(i)',
     )
