@@ -141,10 +141,10 @@ const FIGURA_TYPES: Record<string, string> = {
  * Columns of a row as the text of one object. It is put together here: as a struct DuckDB would refuse keys that differ
  * in case alone, and it reads numbers of JSON anew, as doubles.
  */
-export function jsonObject(fields: Field[]): string {
+export function jsonObject(fields: Field[], text: (field: Field) => string = jsonText): string {
   const texts = fields.map((field) => {
     const key = duckLiteral(`${JSON.stringify(field.key)}:`)
-    return `${key} || coalesce(${jsonText(field)}, 'null')`
+    return `${key} || coalesce(${text(field)}, 'null')`
   })
   return texts.length ? `'{' || concat_ws(',', ${texts.join(', ')}) || '}'` : `'{}'`
 }

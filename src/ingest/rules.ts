@@ -9,8 +9,8 @@ import { duckType } from './sql.ts'
 
 /**
  * Something that a row may break. The predicates and values are SQL over the relation of selectedSql(): the value of
- * column n is _bulk_c<n>, the text it is read from _bulk_t<n>, what was read of it _bulk_x<n>, and columns that checks
- * name stand under their own names too.
+ * column n is _bulk_c<n>, as people are told it _bulk_s<n>, the text it is read from _bulk_t<n>, what was read of it
+ * _bulk_x<n>, and columns that checks name stand under their own names too.
  */
 export type Rule = {
   /** The column of the table; null: the row as a whole. */
@@ -87,7 +87,7 @@ function nullRule({ fitted: { column }, value }: Named): Rule[] {
   ]
 }
 
-function valueRules({ fitted: { column }, value }: Named): Rule[] {
+function valueRules({ fitted: { column }, value, at }: Named): Rule[] {
   const { pattern, min, max, maxLength, check, sensitive } = column
   const rules: Rule[] = []
   const rule = (name: string, breaks: string, expected: string) =>
@@ -97,7 +97,7 @@ function valueRules({ fitted: { column }, value }: Named): Rule[] {
       breaks,
       expected,
       found: sensitive ? 'a value that is not shown' : undefined,
-      shown: sensitive ? null : `cast(${value} as VARCHAR)`,
+      shown: sensitive ? null : `_bulk_s${at}`,
     })
   if (pattern !== undefined)
     rule('pattern', `not regexp_matches(${value}, ${duckLiteral(pattern)})`, `a text like ${pattern}`)
