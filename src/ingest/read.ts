@@ -97,8 +97,7 @@ async function slicesOf(duck: Duckdb, rows: LocalRows, reading: Reading): Promis
   let largest = await largestRow(duck, rows, reading.texts)
   const worked = workedOut(reading)
   if (worked.length > 0)
-    for (const slice of cut(rows, largest))
-      largest = Math.max(largest, await largestRow(duck, slice, worked))
+    for (const slice of cut(rows, largest)) largest = Math.max(largest, await largestRow(duck, slice, worked))
   return cut(rows, largest)
 }
 

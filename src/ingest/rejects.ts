@@ -31,7 +31,9 @@ export async function readRejects(
       .filter((rule) => rule !== null)
       .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
     if (!first) return []
-    return [{ row: no + 1, faults: [first, ...more], record: record !== null && isKept(record) ? record : null }]
+    return [
+      { row: no + 1, faults: [first, ...more], record: record !== null && isKept(record) ? record : null },
+    ]
   })
 }
 

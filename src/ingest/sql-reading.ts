@@ -52,11 +52,7 @@ export function countRowsSql(rows: LocalRows): string {
 }
 
 /** All that rules speak of, as a relation; what a query does not name of it is not computed. */
-function selectedSql(
-  rows: LocalRows,
-  { columns, named, recorded, texts }: Reading,
-  recordBytes = 0,
-): string {
+function selectedSql(rows: LocalRows, { columns, named, recorded, texts }: Reading, recordBytes = 0): string {
   const values = columns.flatMap(({ expression, read }, at) => [
     `${expression} as _bulk_c${at}`,
     ...(read ? [`${read.text} as _bulk_t${at}`, `${read.value} as _bulk_x${at}`] : []),

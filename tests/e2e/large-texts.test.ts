@@ -34,26 +34,30 @@ describe('texts of 1 MB are loaded in little memory', () => {
     expect(peakMb).toBeLessThan(PEAK_MB)
   }, 120_000)
 
-  test.each(['ndjson', 'avro'])('of %s', async (format) => {
-    const name = figura(`  nome: { type: text, check: "upper(nome) <> 'y'" }`)
-    const rows = Array.from({ length: 100 }, (_, id) => ({ id, nome: `${id}`.padEnd(1_000_000, 'é') }))
-    const schema = {
-      type: 'record',
-      name: 'r',
-      fields: [
-        { name: 'id', type: 'long' },
-        { name: 'nome', type: 'string' },
-      ],
-    }
-    const content =
-      format === 'avro'
-        ? avroFile(schema, avroRows(schema, rows, 50), { codec: 'deflate' })
-        : rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-    await rig.bucket.put(`${name}.${format}`, content)
-    const { job, peakMb } = await peakOf(() => rig.service.load(name, rig.bucket.url(`${name}.${format}`)))
-    expect(job).toMatchObject({ status: 'completo', stats: { read: 100, inserted: 100 } })
-    expect(peakMb).toBeLessThan(PEAK_MB)
-  }, 120_000)
+  test.each(['ndjson', 'avro'])(
+    'of %s',
+    async (format) => {
+      const name = figura(`  nome: { type: text, check: "upper(nome) <> 'y'" }`)
+      const rows = Array.from({ length: 100 }, (_, id) => ({ id, nome: `${id}`.padEnd(1_000_000, 'é') }))
+      const schema = {
+        type: 'record',
+        name: 'r',
+        fields: [
+          { name: 'id', type: 'long' },
+          { name: 'nome', type: 'string' },
+        ],
+      }
+      const content =
+        format === 'avro'
+          ? avroFile(schema, avroRows(schema, rows, 50), { codec: 'deflate' })
+          : rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+      await rig.bucket.put(`${name}.${format}`, content)
+      const { job, peakMb } = await peakOf(() => rig.service.load(name, rig.bucket.url(`${name}.${format}`)))
+      expect(job).toMatchObject({ status: 'completo', stats: { read: 100, inserted: 100 } })
+      expect(peakMb).toBeLessThan(PEAK_MB)
+    },
+    120_000,
+  )
 })
 
 /** A figura of its own; gives its name. */
