@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { avroFile, avroRows } from '../support/avro.ts'
 import { startRig, type Rig } from '../support/rig.ts'
@@ -37,7 +38,7 @@ describe('texts of 1 MB are loaded in little memory', () => {
   test.each(['ndjson', 'avro'])(
     'of %s',
     async (format) => {
-      const name = figura(`  nome: { type: text, check: "upper(nome) <> 'y'" }`)
+      const name = figura(`  nome: { type: text, check: "nome <> 'y'" }`)
       const rows = Array.from({ length: 100 }, (_, id) => ({ id, nome: `${id}`.padEnd(1_000_000, 'é') }))
       const schema = {
         type: 'record',
@@ -50,7 +51,7 @@ describe('texts of 1 MB are loaded in little memory', () => {
       const content =
         format === 'avro'
           ? avroFile(schema, avroRows(schema, rows, 50), { codec: 'deflate' })
-          : rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+          : gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
       await rig.bucket.put(`${name}.${format}`, content)
       const { job, peakMb } = await peakOf(() => rig.service.load(name, rig.bucket.url(`${name}.${format}`)))
       expect(job).toMatchObject({ status: 'completo', stats: { read: 100, inserted: 100 } })

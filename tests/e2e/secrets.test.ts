@@ -18,7 +18,11 @@ const SCHEMA = { type: 'record', name: 'r', fields: [{ name: 'id', type: 'long' 
 const FILES: [path: string, content: (folder: string) => Promise<string | Uint8Array>, code: string][] = [
   ['differs.parquet', parquetOf(`select 'x' as id, 1 as nome from range(3)`), 'schema_differs'],
   ['repeated.parquet', parquetOf(`select 1 as id, 'n' as nome from range(3)`), 'key_repeated'],
-  ['refused.parquet', parquetOf(`select i as id, 'n' || chr(0) as nome from range(3) t(i)`), 'too_many_rejected'],
+  [
+    'refused.parquet',
+    parquetOf(`select i as id, 'n' || chr(0) as nome from range(3) t(i)`),
+    'too_many_rejected',
+  ],
   ['many.parquet', parquetOf(`select i as id, 'ruim' as nome from range(9) t(i)`), 'too_many_rejected'],
   ['garbage.parquet', async () => `PAR1${'\u0001'.repeat(80)}\u0040\0\0\0PAR1`, 'file_corrupt'],
   ['half.avro', async () => avroFile(SCHEMA, avroRows(SCHEMA, [{ id: 1 }])).subarray(0, 90), 'file_corrupt'],
