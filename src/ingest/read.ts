@@ -25,8 +25,8 @@ const WINDOW_ROWS = 2048
 /**
  * Reads rows in the order of the file, without those that break a rule. DuckDB hands out 2,048 rows at a time with all
  * their texts in memory, whatever its memory_limit says: 36 kB of parquet, 20,000 texts of 1 MB, took 19 GB. So each
- * text's length is looked at before it is unpacked (about 3 % of a read), or anything is worked out from it, and where a
- * large one stands the rows are read in slices that fit into memory.
+ * text's length is looked at before it is unpacked (about 3 % of a read), or anything is worked out from it, and where
+ * a large one stands the rows are read in slices that fit into memory.
  */
 export async function* readRows(
   duck: Duckdb,

@@ -17,8 +17,8 @@ export function valuesSql(
 }
 
 /**
- * Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. That one is
- * not made of texts that have more than `recordBytes` together: 2,048 records of 1 MB were made for one to be cut.
+ * Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. That one
+ * is not made of texts that have more than `recordBytes` together: 2,048 records of 1 MB were made for one to be cut.
  */
 export function brokenRowsSql(
   rows: LocalRows,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { dice } from '../../scripts/dice.ts'
 import { avroFile, avroRows } from '../support/avro.ts'
-import { avroWith, footer, parquetWith, schemaNode } from '../support/hostile.ts'
+import { avroWith, footer, parquetWith, schemaNode, varint } from '../support/hostile.ts'
 import { writeParquet } from '../support/parquet.ts'
 import { startRig, type Rig } from '../support/rig.ts'
 import { until } from '../support/service.ts'
@@ -14,7 +14,7 @@ import { until } from '../support/service.ts'
 const FILES = Number(process.env.HOSTILE_FILES ?? 150)
 const SEED = Number(process.env.HOSTILE_SEED ?? 1)
 
-/** Of the process that looks: 130 MB without any file, and what the worst of these makes of it (an avro schema: 730 MB). */
+/** Of the process that looks: 130 MB without a file; the worst of these, an avro schema, made 730 MB of it. */
 const PEAK_MB = 1200
 
 let rig: Rig
@@ -26,9 +26,10 @@ beforeAll(async () => {
   // no worker: what becomes of a file that is accepted is not asked here
   rig = await startRig({ env: { PREFLIGHT_MS: '2000', ROLE: 'api' } })
   web = await serve()
+  const columns = 'columns:\n  id: { type: bigint }\n  nome: { type: text }\n'
   writeFileSync(
     join(rig.figuras, 'hostil.yaml'),
-    `description: h\ntable: public.hostil\nkey: [id]\ncolumns:\n  id: { type: bigint }\n  nome: { type: text }\nsources: ['${web.origin}/']\n`,
+    `description: h\ntable: public.hostil\nkey: [id]\n${columns}sources: ['${web.origin}/']\n`,
   )
   await rig.service.said('files are looked at before they are accepted')
   await until('the figura is served', async () =>
@@ -58,7 +59,8 @@ const deep = (depth: number) =>
     ],
   })
 const nestedAvro = (depth: number) =>
-  `{"type":"record","name":"r","fields":[{"name":"a","type":${'{"type":"array","items":'.repeat(depth)}"int"${'}'.repeat(depth)}}]}`
+  `{"type":"record","name":"r","fields":[{"name":"a","type":${listsOf(depth)}}]}`
+const listsOf = (depth: number) => `${'{"type":"array","items":'.repeat(depth)}"int"${'}'.repeat(depth)}`
 const wideAvro = (fields: number) =>
   JSON.stringify({
     type: 'record',
@@ -71,6 +73,9 @@ const CRAFTED: Record<string, () => Buffer> = {
   'a footer of 4 GB': () => parquetWith(Buffer.alloc(100), 2 ** 32 - 1),
   'a footer of zeros': () => parquetWith(Buffer.alloc(200_000)),
   'a footer of ones': () => parquetWith(Buffer.alloc(200_000, 255)),
+  'values within values': () => parquetWith(Buffer.alloc(200_000, 0x19)),
+  'a schema of 200,000 bytes': () =>
+    parquetWith(Buffer.concat([Buffer.from([0x15, 2, 0x19, 0xf3]), varint(200_000), Buffer.alloc(200_000)])),
   'a schema of 2^31 nodes': () =>
     parquetWith(footer({ nodes: [root, schemaNode('id')], claimed: 2 ** 31 - 1 })),
   'a schema of 10^7 nodes': () =>

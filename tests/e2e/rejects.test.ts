@@ -100,7 +100,7 @@ test('a file that a pattern finds alone is told with its rows and bytes', async 
   ])
 })
 
-test('a file is refused where two signed addresses of it are sent, and nothing of their signatures is told', async () => {
+test('two signed addresses of one file are refused, and nothing of their signatures is told', async () => {
   const name = figura('', new URL('.', (await rig.bucket.presign('x')).replace(/\?.*/, '')).href)
   const { url } = await rig.putFile(name, `select i as id, 'SP' as uf from range(3) t(i)`)
   const signed = await rig.bucket.presign(new URL(url).pathname.slice(1))

@@ -69,8 +69,8 @@ export function takeFrom(source: AsyncIterable<Uint8Array>, start = 0): Taker {
 export type AvroHeader = { schema: string; codec: string; sync: Uint8Array; bytes: number }
 
 /**
- * Bytes of a header: 10,000 fields have about 700 kB. A schema of 2 MB that names 300,000 types took 0.7 GB before it was
- * found to be wrong.
+ * Bytes of a header: 10,000 fields have about 700 kB. A schema of 2 MB that names 300,000 types took 0.7 GB before it
+ * was found to be wrong.
  */
 const HEADER_BYTES = 2 * 1024 * 1024
 
