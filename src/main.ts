@@ -72,6 +72,7 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
           allowLoopback: config.allowLoopback,
           bodyBytes: config.bounds.bodyBytes,
           rejectsDays: config.bounds.rejectsDays,
+          idempotencyMs: config.bounds.idempotencyMs,
           list: (pattern) => listFiles(pattern, config),
           preflight: async (sent) => service().looker?.look(sent),
           accepted: (job) => ring(queue, job),
