@@ -48,6 +48,7 @@ test('a server that refuses the password is tried again, at the start and later,
     stream: freshStream(),
     name: 'test',
     ackWaitMs: 30_000,
+    eventsDays: 7,
     log: createLog({}, (line) => lines.push(line)),
   }
   const queue = openQueue({ url: nats.url.replace('//', '//token@'), ...open })
