@@ -16,15 +16,17 @@ export async function deleteOldJobs(
 }
 
 /**
- * Deletes up to `limit` contracts that no job refers to, and says how many. Each is asked for by the index, since a
- * join could read a million jobs to find that each contract has one.
+ * Deletes up to `limit` contracts that no job refers to, and says how many. Each is asked for in the order of the
+ * index: a plain "is there one" reads a million jobs for a contract that has none, as few contracts have nearly all.
  */
 export async function deleteUnusedContracts(sql: Sql, { limit }: { limit: number }): Promise<number> {
   const { count } = await sql`
     delete from bulk.contract where hash in (
       select hash from bulk.contract
       where created_at < now() - interval '1 day'
-        and (select job.id from bulk.job where job.contract = contract.hash limit 1) is null
+        and (
+          select job.contract from bulk.job where job.contract >= contract.hash order by job.contract limit 1
+        ) is distinct from contract.hash
       limit ${limit} for update skip locked
     )
   `
