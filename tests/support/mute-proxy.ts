@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** Which way bytes get lost: to the server, from it, or both. */
+/** Which way no bytes are passed on: to the server, from it, or both. */
 type Way = 'to' | 'from' | 'both'
 
 export type MuteProxy = AsyncDisposable & {
@@ -8,11 +8,11 @@ export type MuteProxy = AsyncDisposable & {
   /** The address with the proxy in the server's place. */
   through(url: string): string
   /**
-   * From now on bytes get lost, of all connections, those to come too, or (`only: 'present'`) those that stand now.
-   * None is closed: as with a cable that was pulled, or a firewall that has forgotten its connections.
+   * From now on no bytes are passed on, of all connections, those to come too, or (`only: 'present'`) of those that
+   * stand now. None is closed: as with a cable that was pulled, or a firewall that has forgotten its connections.
    */
   mute(way: Way, only?: 'present'): void
-  /** Passes bytes on again; what was lost stays lost. */
+  /** Passes bytes on again. */
   hear(): void
 }
 
@@ -26,13 +26,12 @@ export async function startMuteProxy(target: string): Promise<MuteProxy> {
   const proxy = createServer((client) => {
     const pair: Pair = { client, server: connect(Number(port), hostname), muted: next }
     pairs.add(pair)
-    pass(client, pair.server, () => pair.muted === undefined || pair.muted === 'from')
-    pass(pair.server, client, () => pair.muted === undefined || pair.muted === 'to')
-    const end = () => {
-      // a connection that is cut off hears of no end either
-      if (pair.muted === undefined) for (const one of [pair.client, pair.server]) one.destroy()
-    }
-    for (const one of [pair.client, pair.server]) one.on('close', end).on('error', () => {})
+    pass(client, pair.server, pair)
+    pass(pair.server, client, pair)
+    // a link that is cut hears of no end either
+    const end = () => pair.muted ?? close(pair)
+    for (const one of ends(pair)) one.on('close', end).on('error', () => {})
+    flow(pair)
   })
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   const own = (proxy.address() as AddressInfo).port
@@ -45,24 +44,46 @@ export async function startMuteProxy(target: string): Promise<MuteProxy> {
     },
     mute: (way, only) => {
       if (only !== 'present') next = way
-      for (const pair of pairs) pair.muted = way
+      for (const pair of pairs) flow(Object.assign(pair, { muted: way }))
     },
     hear: () => {
       next = undefined
-      for (const pair of pairs) pair.muted = undefined
+      for (const pair of pairs) {
+        flow(Object.assign(pair, { muted: undefined }))
+        // the first packet on the way back finds nobody
+        if (ends(pair).some((one) => one.destroyed)) close(pair)
+      }
     },
     [Symbol.asyncDispose]: async () => {
-      for (const { client, server } of pairs) for (const one of [client, server]) one.destroy()
+      for (const pair of pairs) close(pair)
       await new Promise((resolve) => proxy.close(resolve))
     },
   }
 }
 
-function pass(from: Socket, to: Socket, open: () => boolean): void {
+function ends({ client, server }: Pair): Socket[] {
+  return [client, server]
+}
+
+function close(pair: Pair): void {
+  for (const one of ends(pair)) one.destroy()
+}
+
+/** Takes bytes from the ends that are to be heard, and from no other: what they send then stands in their buffers. */
+function flow({ client, server, muted }: Pair): void {
+  for (const [one, way] of [
+    [client, 'to'],
+    [server, 'from'],
+  ] as const) {
+    if (muted === way || muted === 'both') one.pause()
+    else one.resume()
+  }
+}
+
+function pass(from: Socket, to: Socket, pair: Pair): void {
   from.on('data', (bytes) => {
-    if (open() && !to.destroyed && !to.write(bytes)) {
-      from.pause()
-      to.once('drain', () => from.resume())
-    }
+    if (to.destroyed || to.write(bytes)) return
+    from.pause()
+    to.once('drain', () => flow(pair))
   })
 }
