@@ -1,4 +1,4 @@
-/** How long a source is waited for: together 30 s at the most without a byte. Passed in, so that tests need not wait as long. */
+/** How long a source is waited for: 30 s at the most without a byte. Passed in, so that tests need not wait as long. */
 export type Patience = {
   /**
    * Till a connection stands, TLS included. A live host needs one to three round trips, a lost SYN is sent
