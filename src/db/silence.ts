@@ -69,7 +69,7 @@ function isSilent(connection: Watched): boolean {
   return connection.open() && connection.busy() && performance.now() - connection.heard() > SILENT_MS
 }
 
-/** Those whose backend is gone, or waits for us as we do for it; all, when there is no way to the server. Never throws. */
+/** Those whose backend is gone, or waits as we do; all, when there is no way to the server. Never throws. */
 async function findDead(url: string, name: string, silent: Watched[]): Promise<Watched[]> {
   let own: number | undefined
   const sql = postgres(url, {
@@ -88,15 +88,13 @@ async function findDead(url: string, name: string, silent: Watched[]): Promise<W
     if (!said) return silent
     // a pooler stands in between: the numbers are its own
     if (said.own !== own) return []
-    const dead = silent.filter((connection) => {
+    return silent.filter((connection) => {
       const backend = said.backends.find(({ pid }) => pid === connection.pid)
       return !backend || backend.idle || (backend.reads && connection.said())
     })
-    return dead
   } catch (error) {
     // a server that says no is there: it has no place for one more, or is about to stop
-    const refused = error instanceof postgres.PostgresError
-    return refused ? [] : silent
+    return error instanceof postgres.PostgresError ? [] : silent
   } finally {
     void sql.end({ timeout: 0 }).catch(() => {})
   }

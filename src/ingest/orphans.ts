@@ -15,7 +15,7 @@ type Sweeper = { node: string; leaseMs: number; tell: (event: JobEvent) => void;
 const LIMIT = 100
 const MARKS_LIMIT = 10_000
 
-/** How long the drop of a stage waits for whoever still uses it, in milliseconds: less than a deadlock is looked for. */
+/** How long the drop of a stage waits for its users, in milliseconds: no longer than deadlocks go unseen. */
 const DROP_WAIT_MS = 200
 
 /**

@@ -63,7 +63,7 @@ test('a link that is dead and not closed is given up within 30 s, whatever it wa
   for (const { seconds } of fates) expect(seconds).toBeLessThan(30)
 }, 60_000)
 
-test('a link that is silent because the server is at work is not given up, nor is one whose rows are long in coming', async () => {
+test('a link that is silent is not given up while the server is at work, or our rows are long in coming', async () => {
   const sql = openPostgres(database.url, { max: 3, name: 'test' })
   const held = await database.sql.reserve()
   await held`begin`

@@ -5,7 +5,7 @@ const STATUSES = `(array['completo', 'completo', 'completo', 'completo', 'comple
 
 /**
  * Fills the tables with so many jobs of 20 figuras that have ended, and 100 that are alive; of ten one has a line of
- * log, and one contract of 21 has no job. Then PostgreSQL looks at what it has. Ids rise with time, as those of version 7.
+ * log, and one contract of 21 has no job. Then PostgreSQL looks at what it has. Ids rise with time, as in version 7.
  */
 export async function fillJobs(sql: Sql, jobs: number, contract: string): Promise<void> {
   await sql.unsafe(`
@@ -16,7 +16,8 @@ export async function fillJobs(sql: Sql, jobs: number, contract: string): Promis
     insert into bulk.job (id, figura, contract, url, status, phase, created_at, started_at, finished_at, attempts, read)
       select ${idOf('i')}, 'f' || i % 20, '${contract}' || i % 20, 's3://exportacoes/arquivo-' || i || '.parquet',
         ${STATUSES}[1 + i % 8], null, at, at, at + interval '2 seconds', 1, 1000
-      from (select i, now() - interval '89 days' * (1 - i::float8 / ${jobs}) as at from generate_series(1, ${jobs}) i) j;
+      from generate_series(1, ${jobs}) i, 
+        lateral (select now() - interval '89 days' * (1 - i::float8 / ${jobs}) as at) t;
     insert into bulk.job (id, figura, contract, url, ring_at)
       select ${idOf(`${jobs} + i`)}, 'f' || i % 20, '${contract}' || i % 20, 's3://exportacoes/novo', now()
       from generate_series(1, 100) i;

@@ -123,7 +123,7 @@ async function costOf(history: History, ask: Question): Promise<{ blocks: number
     await undone(history, async ({ sql }) => {
       const explain = `explain (analyze, buffers, format json) ${text}`
       const [row] = await sql.unsafe(explain, parameters as never[]).values()
-      const [{ Plan: plan }] = row?.[0] as [{ Plan: Plan }]
+      const plan: Plan = row?.[0][0].Plan
       cost.blocks += plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
       cost.scans.push(...scansOf(plan))
     })

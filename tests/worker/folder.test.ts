@@ -32,7 +32,7 @@ test('what a process of the same node left is cleared away, what belongs to anot
   expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
 })
 
-test('what a process leaves that dies later is cleared away too, and what nobody touches, whoever left it', async () => {
+test('what a process leaves that dies later is cleared away too, and what nobody touches any more', async () => {
   using folder = freshFolder()
   const dead = Bun.spawn(['true'])
   await dead.exited
