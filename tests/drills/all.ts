@@ -1,4 +1,6 @@
+import { concurrency } from './concurrency.ts'
 import type { Drill } from './drill.ts'
+import { millionJobs } from './million-jobs.ts'
 
 /** Every drill, in the order in which they run. */
-export const DRILLS: Drill[] = []
+export const DRILLS: Drill[] = [concurrency, millionJobs]
