@@ -1,13 +1,14 @@
 import { insertJob, type NewJob, saveContract } from '../db/jobs.ts'
 import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
-import type { Figuras } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
 import { errorFields, type Log } from '../log.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
+import type { Caller } from './caller.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { inTime } from './in-time.ts'
+import { openRoom, type QueueLimits } from './room.ts'
 import type { Accepted, Submission } from './schemas.ts'
 
 /** Called when a job's row is committed. The job is accepted whatever comes of it. */
@@ -27,28 +28,30 @@ export type Preflight = (sent: Sent) => Promise<void>
 
 export type AcceptDependencies = {
   sql: Sql
-  figuras: Figuras
   allowLoopback: boolean
   accepted: OnAccepted
   /** The addresses that one with a `*` stands for at this moment. */
   list: (pattern: string) => Promise<string[]>
   /** Absent: whatever is sent is accepted, and the worker finds out. */
   preflight?: Preflight
+  queue: QueueLimits
   log: Log
 }
 
 /**
- * Makes the function that accepts files for a figura: it checks the addresses, has a look taken at the files, commits
- * the job's row, and tells of it.
- * @throws BulkError figura_unknown, figura_broken, body_invalid, mode_refused, source_refused, source_empty,
- * unavailable; what is against the files; or what PostgreSQL says
+ * Makes the function that accepts files for a figura: it looks for room in the queue, checks the addresses, has a look
+ * taken at the files, commits the job's row, and tells of it.
+ * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
+ * source_empty, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, figuras, accepted, preflight, log } = dependencies
+  const { sql, accepted, preflight, queue, log } = dependencies
   const contracts = new Set<string>()
-  return async (name: string, body: Submission): Promise<Accepted> => {
-    const served = findFigura(figuras, name)
+  const takePlace = openRoom(sql, queue)
+  return async (caller: Caller, name: string, body: Submission): Promise<Accepted> => {
+    const served = findFigura(caller.figuras, name)
     refuseMode(served, body.mode)
+    await takePlace(served.name, caller.id)
     const { url, urls } = await findFiles(served, body, dependencies)
     const sent = {
       sha256: body.sha256?.toLowerCase() ?? null,
@@ -58,7 +61,8 @@ export function acceptJob(dependencies: AcceptDependencies) {
     await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
     const figura = served.name
-    const job = { id, figura, contract: served.hash, url, urls, ...sent, dryRun: body.dry_run ?? null }
+    const asked = { ...sent, dryRun: body.dry_run ?? null, caller: caller.id || null }
+    const job = { id, figura, contract: served.hash, url, urls, ...asked }
     await inTime(keepJob(sql, contracts, served, job))
     tell(accepted, { id, figura, ring: 0 }, log)
     return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }

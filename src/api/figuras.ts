@@ -1,6 +1,7 @@
 import { Elysia } from 'elysia'
-import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import type { LoadedFigura } from '../figura/load.ts'
 import { type Figura, tableName } from '../figura/types.ts'
+import type { CallerOf } from './caller.ts'
 import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
@@ -8,20 +9,25 @@ import { says } from './operation.ts'
 import { FiguraParams } from './schema-parts.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
-export function createFiguras(figuras: Figuras) {
+export function createFiguras(callerOf: CallerOf) {
   return new Elysia({ name: 'figuras' })
-    .get('/figuras', () => ({ figuras: figuras.list().map(summary) }), {
+    .get('/figuras', ({ request }) => ({ figuras: callerOf(request).figuras.list().map(summary) }), {
       response: { 200: FiguraList },
       detail: says({
         id: 'listFiguras',
         summary: 'List the figuras',
-        description: 'Those whose file has errors are among them, with the errors.',
+        description:
+          'Those that the key may do something with. One whose file has errors is among them, with the errors.',
         tag: 'Figuras',
+        scope: 'key',
       }),
     })
     .get(
       '/figuras/:figura',
-      ({ params, request }) => contract(findFigura(figuras, params.figura), new URL(request.url).origin),
+      ({ params, request }) => {
+        const { figuras } = callerOf(request)
+        return contract(findFigura(figuras, params.figura), new URL(request.url).origin)
+      },
       {
         params: FiguraParams,
         response: { 200: FiguraView },
@@ -30,6 +36,7 @@ export function createFiguras(figuras: Figuras) {
           summary: 'Read a figura',
           description: 'The whole contract: columns, types, sources, and how to send a file.',
           tag: 'Figuras',
+          scope: 'read',
           errors: ['figura_unknown', 'figura_broken'],
         }),
       },

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import type { Scope } from '../key.ts'
 
 /** The parts that the addresses are sorted into in the documentation. */
 type Tag = 'Jobs' | 'Figuras' | 'Service'
@@ -13,6 +14,11 @@ type Operation = {
   summary: string
   description?: string
   tag: Tag
+  /**
+   * What the caller needs: the scope for the figura of the address, or any key at all. Absent: the address is open to
+   * everybody, which no address with a figura may be (see gate.ts).
+   */
+  scope?: Need
   errors?: ErrorCode[]
   /** Headers of a good answer, by name, with what they say. */
   headers?: Record<string, string>
@@ -21,10 +27,12 @@ type Operation = {
 /** Where the documentation finds `errors` and `headers`: Elysia has no place of its own for them. */
 export const MORE = 'x-more'
 
-export type More = { errors: ErrorCode[]; headers: Record<string, string> }
+export type Need = Scope | 'key'
+
+export type More = { errors: ErrorCode[]; headers: Record<string, string>; scope: Need | undefined }
 
 /** An operation as Elysia's routes take it. */
-export function says({ id, summary, description, tag, errors = [], headers = {} }: Operation) {
-  const more: More = { errors, headers }
+export function says({ id, summary, description, tag, scope, errors = [], headers = {} }: Operation) {
+  const more: More = { errors, headers, scope }
   return { operationId: id, summary, description, tags: [tag], [MORE]: more }
 }

@@ -46,6 +46,7 @@ export async function startService(options: {
       S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
