@@ -10,6 +10,8 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Lines of its log so far. */
   lines: Record<string, unknown>[]
+  /** Sent with every request: where the service asks for keys, that of the test goes here. */
+  headers: Record<string, string>
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -70,7 +72,8 @@ export async function startService(options: {
     })
   const url = `http://127.0.0.1:${(await said('listening')).port}`
   const request = async (path: string, init?: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${url}${path}`, init)
+    const headers = { ...service.headers, ...Object(init?.headers) }
+    const response = await fetch(`${url}${path}`, { ...init, headers })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} }
   }
@@ -78,6 +81,7 @@ export async function startService(options: {
     url,
     pid: child.pid,
     lines,
+    headers: {},
     said,
     get: (path) => request(path),
     put: (path, body) =>
