@@ -25,8 +25,10 @@ export function createFiguras(callerOf: CallerOf) {
     .get(
       '/figuras/:figura',
       ({ params, request }) => {
-        const { figuras } = callerOf(request)
-        return contract(findFigura(figuras, params.figura), new URL(request.url).origin)
+        const { figuras, id } = callerOf(request)
+        return contract(findFigura(figuras, params.figura), new URL(request.url).origin, {
+          withKey: id !== '',
+        })
       },
       {
         params: FiguraParams,
@@ -64,7 +66,12 @@ function summary(loaded: LoadedFigura): FiguraList['figuras'][number] {
   }
 }
 
-function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraView {
+function contract(
+  { name, figura, hash }: ServedFigura,
+  origin: string,
+  { withKey }: { withKey: boolean },
+): FiguraView {
+  const key = withKey ? ' -H "Authorization: Bearer $BULK_KEY"' : ''
   const url = exampleUrl(figura)
   const body = JSON.stringify({ url }).replaceAll("'", "'\\''")
   return {
@@ -79,7 +86,7 @@ function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraV
     links: links(name),
     example: {
       url,
-      curl: `curl -X PUT ${origin}/${name}/_bulk -H 'Content-Type: application/json' -d '${body}'`,
+      curl: `curl -X PUT ${origin}/${name}/_bulk${key} -H 'Content-Type: application/json' -d '${body}'`,
     },
   }
 }

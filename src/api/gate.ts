@@ -24,11 +24,13 @@ export type Gate = {
 export function createGate(dependencies: { callers: Callers; figuras: Figuras; routes: Route[] }): Gate {
   const { callers, figuras, routes } = dependencies
   const passed = new WeakMap<Request, Caller>()
-  let needs: Map<string, Need> | undefined
+  let needs: Map<string, Need | undefined> | undefined
 
   async function pass({ request, route, figura, headers }: Asked): Promise<void> {
-    needs ??= needsOf(routes)
-    const need = needs.get(nameOf(request.method, route))
+    needs ??= new Map(routes.map((one) => [nameOf(one.method, one.path), needOf(one)]))
+    const name = nameOf(request.method, route)
+    if (!needs.has(name)) throw new Error(`${name} is no route whose scope is known`)
+    const need = needs.get(name)
     if (need === undefined || passed.has(request)) return
     const { caller, taken } = await callers(request.headers.get('authorization'))
     if (taken) {
@@ -76,11 +78,6 @@ function hooks(pass: (asked: Asked) => Promise<void>) {
     .onTransform({ as: 'global' }, ({ request, route, params, set }) =>
       pass({ request, route, figura: figuraOf(params), headers: set.headers }),
     )
-}
-
-function needsOf(routes: Route[]): Map<string, Need> {
-  const found = routes.map((route) => [nameOf(route.method, route.path), needOf(route)] as const)
-  return new Map(found.filter((one): one is [string, Need] => one[1] !== undefined))
 }
 
 function needOf({ hooks }: Route): Need | undefined {

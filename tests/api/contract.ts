@@ -5,11 +5,13 @@ import type { Answer } from './api.ts'
 /** As much of an OpenAPI document as the checks need. */
 export type Document = {
   paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, unknown> }
+  components: { schemas: Record<string, unknown>; securitySchemes?: object }
 }
 type Operation = {
   operationId: string
   summary?: string
+  description?: string
+  security?: object[]
   parameters?: { name: string; schema: Record<string, unknown> }[]
   requestBody?: { content: Record<string, Content> }
   responses: Record<string, { description: string; headers?: object; content: Record<string, Content> }>

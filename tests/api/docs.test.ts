@@ -171,6 +171,22 @@ describe('the documentation as data', () => {
     ])
   })
 
+  test('says of every address whether it needs a key, and which scope', async () => {
+    const document = await read()
+    const open = operations(document).filter(({ operation }) => operation.security?.length === 0)
+    expect(open.map(({ path }) => path).toSorted()).toEqual(['/livez', '/problems/{code}', '/readyz'])
+    for (const { operation } of operations(document)) {
+      if (operation.security?.length === 0) continue
+      expect(operation.security).toEqual([{ key: [] }])
+      expect(operation.description).toMatch(/Needs a key(\.| with the scope `\w+` for the figura\.)/)
+      expect(Object.keys(operation.responses)).toContainValues(['401', '429'])
+      expect(operation.responses['200'] ?? operation.responses['202']).toHaveProperty(
+        'headers.RateLimit-Limit',
+      )
+    }
+    expect(Object.keys(Object(document.components.securitySchemes))).toEqual(['key'])
+  })
+
   test('gives examples of what is sent that fit too', async () => {
     const document = await read()
     const body = `#/paths/${escaped('/{figura}/_bulk')}/put/requestBody`
