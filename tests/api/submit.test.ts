@@ -216,7 +216,9 @@ describe('a file is refused, and no job made', () => {
     for (const body of [text, new Blob([text]).stream()]) {
       const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body })
       expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
-      expect(answer.body.detail).toContain('Send the address of the file, never the file itself.')
+      expect(answer.body.detail).toContain(
+        'Send addresses, never the file itself; of many files a prefix with a *, ',
+      )
     }
     const { status } = await api.ask('/coisas/_bulk', { method: 'PUT', body: text.slice(0, BODY_BYTES) })
     expect(status).toBe(202)
