@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { type Credentials, type Environment, readCredentials, reader } from './environment.ts'
+import { type Credentials, type Environment, readCredentials, reader, readSecretKey } from './environment.ts'
 
 type Role = 'api' | 'worker' | 'all'
 
@@ -27,8 +27,12 @@ export type Config = {
   /** Where chunks of files stand while they are read. */
   workDir: string
   s3: S3Config
+  /** What queries of addresses are sealed with, in hexadecimal; absent: an address with a query is refused. */
+  secretKey: string | undefined
   /** For development and tests: files may come from http:// and from loopback addresses. */
   allowLoopback: boolean
+  /** Prefixes of addresses, under which every source of a figura has to lie; none: no figura can be used. */
+  sources: readonly string[]
   threads: number
   bounds: Bounds
 }
@@ -44,6 +48,7 @@ export function readConfig(env: Environment = process.env): Config {
   const wrong: string[] = []
   const read = reader(env, wrong)
   const role = read.oneOf('ROLE', ['api', 'worker', 'all'] as const, 'all')
+  const allowLoopback = read.boolean('ALLOW_LOOPBACK_SOURCES', false)
   const threads = read.integer('WORKER_THREADS', 2, 1, 64)
   const config: Config = {
     role,
@@ -67,7 +72,9 @@ export function readConfig(env: Environment = process.env): Config {
       credentials: readCredentials(env, wrong),
       forcePathStyle: read.boolean('S3_FORCE_PATH_STYLE', Boolean(env.S3_ENDPOINT)),
     },
-    allowLoopback: read.boolean('ALLOW_LOOPBACK_SOURCES', false),
+    secretKey: readSecretKey(env, wrong),
+    allowLoopback,
+    sources: read.prefixes('SOURCES', { every: allowLoopback }),
     threads,
     bounds: boundsOf(read),
   }

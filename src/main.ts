@@ -68,8 +68,9 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
       ? createHealth({ readiness: ready, log })
       : createApp({
           sql,
-          figuras: openFiguras(config.figurasDir),
+          figuras: openFiguras(config.figurasDir, config.sources),
           allowLoopback: config.allowLoopback,
+          secretKey: config.secretKey,
           bodyBytes: config.bounds.bodyBytes,
           rejectsDays: config.bounds.rejectsDays,
           list: (pattern) => listFiles(pattern, config),

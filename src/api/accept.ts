@@ -3,7 +3,9 @@ import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import type { Figuras } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
+import { sealQueries } from '../seal.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
@@ -29,6 +31,8 @@ export type AcceptDependencies = {
   sql: Sql
   figuras: Figuras
   allowLoopback: boolean
+  /** What queries of addresses are sealed with; absent: such addresses are refused. */
+  secretKey?: string | undefined
   accepted: OnAccepted
   /** The addresses that one with a `*` stands for at this moment. */
   list: (pattern: string) => Promise<string[]>
@@ -44,7 +48,7 @@ export type AcceptDependencies = {
  * unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, figuras, accepted, preflight, log } = dependencies
+  const { sql, figuras, secretKey, accepted, preflight, log } = dependencies
   const contracts = new Set<string>()
   return async (name: string, body: Submission): Promise<Accepted> => {
     const served = findFigura(figuras, name)
@@ -55,10 +59,12 @@ export function acceptJob(dependencies: AcceptDependencies) {
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
       mode: body.mode ?? null,
     }
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
+    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const figura = served.name
-    const job = { id, figura, contract: served.hash, url, urls, ...sent, dryRun: body.dry_run ?? null }
+    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+    const job = { id, figura, contract: served.hash, ...shown, secret, ...sent, dryRun: body.dry_run ?? null }
     await inTime(keepJob(sql, contracts, served, job))
     tell(accepted, { id, figura, ring: 0 }, log)
     return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }
@@ -72,10 +78,10 @@ async function findFiles(
   { allowLoopback, list }: AcceptDependencies,
 ): Promise<{ url: string; urls: string[] | null }> {
   const { url, urls, pattern } = addressesOf(body)
-  for (const one of urls ?? [url]) checkSource(one, figura.sources, allowLoopback)
+  for (const one of urls ?? [url]) checkSource(one, figura.sources, { allowLoopback })
   if (!pattern) return { url, urls }
   const found = await list(url)
-  for (const one of found) checkSource(one, figura.sources, allowLoopback)
+  for (const one of found) checkSource(one, figura.sources, { allowLoopback })
   return { url, urls: found }
 }
 

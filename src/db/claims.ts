@@ -3,8 +3,8 @@ import type { Job } from './jobs.ts'
 import { withoutWaiting } from './locks.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
-/** A job together with the contract that it was accepted under. */
-export type ClaimedJob = Job & { definition: Figura }
+/** A job together with the contract that it was accepted under, and the sealed queries of its addresses. */
+export type ClaimedJob = Job & { definition: Figura; secret: Uint8Array | null }
 
 /** What became of the wish to work on a job. `held`: somebody else does, for so long at the most. */
 type JobClaim =

@@ -70,15 +70,19 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>>
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>> & {
+    /** The queries of the addresses, sealed. The addresses themselves come without them. */
+    secret?: Uint8Array | null
+  }
 
 /** Accepts a job. Once this has returned, the job cannot be lost. */
 export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
-  const { urls = null, etag = null, mode = null, dryRun = null } = job
+  const { urls = null, etag = null, mode = null, dryRun = null, secret = null } = job
   await sql`
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run)
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, secret)
     values (
-      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun}
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
+      ${secret}
     )
   `
 }

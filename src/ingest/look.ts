@@ -43,7 +43,7 @@ export async function lookAt(looked: Looked, context: LookContext, signal: Abort
   const { config } = context
   const { s3, allowLoopback, bounds, workDir } = config
   const { url, figura, sha256, etag } = looked
-  checkSource(url, figura.sources, allowLoopback)
+  checkSource(url, figura.sources, config)
   const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: null, signal }
   const source = await openSource(url, options)
   refuseEtag(source, etag)

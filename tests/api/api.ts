@@ -70,8 +70,9 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
   }
   const app = createApp({
     sql,
-    figuras: openFiguras(folder.path),
+    figuras: openFiguras(folder.path, ['*']),
     allowLoopback: false,
+    secretKey: SECRET_KEY,
     accepted: (job) => api.onAccepted(job),
     readiness: async () => api.ready,
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
@@ -119,6 +120,9 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
   }
   return api
 }
+
+/** What the API seals with. */
+export const SECRET_KEY = '00'.repeat(32)
 
 async function ask(app: Api['app'], path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await app.handle(new Request(`http://localhost${path}`, init))

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { freshFolder, servers } from './servers.ts'
+
+/** Of the services of a test process: what one has sealed the next one opens. */
+const SECRET_KEY = randomBytes(32).toString('base64')
 
 const ROOT = join(import.meta.dir, '../..')
 
@@ -46,6 +50,8 @@ export async function startService(options: {
       S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
+      SOURCES: '*',
+      SECRET_KEY,
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
