@@ -137,6 +137,9 @@ function fileBounds(read: Read) {
     chunkExpandedBytes: read.integer('CHUNK_EXPANDED_MAX_MB', 8192, 1, 1_000_000) * MiB,
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
     chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
+    /** How long a source may be silent, and how slow it may be on the average of that time, in bytes a second. */
+    sourceIdleMs: read.integer('SOURCE_IDLE_SECONDS', 30, 1, 600) * 1000,
+    sourceLeastBytes: read.integer('SOURCE_MIN_KB_SECOND', 4, 0, 1_000_000) * 1024,
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */
     tailBytes: 256 * 1024,
     footerBytes: 64 * MiB,

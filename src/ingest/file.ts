@@ -9,6 +9,7 @@ import { unsealUrl } from '../seal.ts'
 import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
+import { patienceOf } from '../source/patience.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
@@ -109,7 +110,14 @@ export async function openFile(
       whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
     )
   }
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: file.etag, signal }
+  const options = {
+    s3,
+    allowLoopback,
+    tailBytes: bounds.tailBytes,
+    expectedEtag: file.etag,
+    signal,
+    patience: patienceOf(bounds),
+  }
   const { secretKey: key } = context.config
   const url = unsealUrl(file.url, { no, sealed: job.secret, job: job.id, key })
   const source = await openSource(url, options)
