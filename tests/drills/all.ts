@@ -1,4 +1,5 @@
 import type { Drill } from './drill.ts'
+import { ssrf } from './ssrf.ts'
 
 /** Every drill, in the order in which they run. */
-export const DRILLS: Drill[] = []
+export const DRILLS: Drill[] = [ssrf]
