@@ -1,5 +1,6 @@
 import type { Drill } from './drill.ts'
+import { sourceLies } from './source-lies.ts'
 import { ssrf } from './ssrf.ts'
 
 /** Every drill, in the order in which they run. */
-export const DRILLS: Drill[] = [ssrf]
+export const DRILLS: Drill[] = [ssrf, sourceLies]

@@ -40,7 +40,12 @@ type Count = (what: string) => void
 /** Every spelling is a registered source of some figura wherever that can be said, so that what refuses it lies deeper. */
 async function sendAll(urls: string[], canary: Canary, count: Count): Promise<void> {
   const sources = [...new Set(urls.flatMap(prefixOf))]
-  const env = { ALLOW_LOOPBACK_SOURCES: 'false', SOURCES: sources.join(' '), ATTEMPTS: '1', SOURCE_IDLE_SECONDS: '1' }
+  const env = {
+    ALLOW_LOOPBACK_SOURCES: 'false',
+    SOURCES: sources.join(' '),
+    ATTEMPTS: '1',
+    SOURCE_IDLE_SECONDS: '1',
+  }
   await using rig = await startRig({ env })
   const figuras = writeFiguras(rig, sources)
   const jobs: { url: string; status: string }[] = []
