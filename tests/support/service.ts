@@ -14,6 +14,8 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Lines of its log so far. */
   lines: Record<string, unknown>[]
+  /** What it wrote to standard error so far. */
+  errors: string[]
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -64,9 +66,11 @@ export async function startService(options: {
     },
     stdin: 'ignore',
     stdout: 'pipe',
-    stderr: 'inherit',
+    stderr: 'pipe',
   })
+  const errors: string[] = []
   void collect(child.stdout, lines)
+  void echo(child.stderr, errors)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -83,6 +87,7 @@ export async function startService(options: {
     url,
     pid: child.pid,
     lines,
+    errors,
     said,
     get: (path) => request(path),
     put: (path, body) =>
@@ -132,6 +137,13 @@ export async function until<T>(
     if (answer !== undefined) return answer
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     await Bun.sleep(20)
+  }
+}
+
+async function echo(stream: ReadableStream<Uint8Array>, errors: string[]): Promise<void> {
+  for await (const bytes of stream) {
+    errors.push(new TextDecoder().decode(bytes))
+    process.stderr.write(bytes)
   }
 }
 
