@@ -55,11 +55,7 @@ export function readConfig(env: Environment = process.env): Config {
     node: env.NODE_NAME || hostname(),
     host: env.HOST || '0.0.0.0',
     port: read.integer('PORT', 3000, 0, 65535),
-    databaseUrl: read.url(
-      'DATABASE_URL',
-      ['postgres:', 'postgresql:'],
-      'postgres://user:password@host:5432/database',
-    ),
+    databaseUrl: databaseUrlOf(read),
     natsUrl: read.url('NATS_URL', ['nats:', 'tls:'], 'nats://host:4222'),
     stream: read.matching('NATS_STREAM', /^[A-Z][A-Z0-9_]{0,31}$/, 'BULK', 'capital letters, digits and _'),
     figurasDir: resolve(env.FIGURAS_DIR || 'figuras'),
@@ -81,6 +77,19 @@ export function readConfig(env: Environment = process.env): Config {
   if (wrong.length)
     throw new Error(`The environment is wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`)
   return deepFreeze(config)
+}
+
+/** The address of the database alone, for what needs nothing else. @throws Error when it is missing or wrong */
+export function readDatabaseUrl(env: Environment = process.env): string {
+  const wrong: string[] = []
+  const url = databaseUrlOf(reader(env, wrong))
+  if (wrong.length) throw new Error(`The environment is wrong:\n  ${wrong.join('\n  ')}`)
+  return url
+}
+
+function databaseUrlOf(read: Read): string {
+  const example = 'postgres://user:password@host:5432/database'
+  return read.url('DATABASE_URL', ['postgres:', 'postgresql:'], example)
 }
 
 /**
