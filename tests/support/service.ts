@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { freshFolder, servers } from './servers.ts'
+
+/** Of the services of a test process: what one has sealed the next one opens. */
+const SECRET_KEY = randomBytes(32).toString('base64')
 
 const ROOT = join(import.meta.dir, '../..')
 
@@ -12,6 +16,8 @@ export type Service = AsyncDisposable & {
   lines: Record<string, unknown>[]
   /** Sent with every request: where the service asks for keys, that of the test goes here. */
   headers: Record<string, string>
+  /** What it wrote to standard error so far. */
+  errors: string[]
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -49,6 +55,8 @@ export async function startService(options: {
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
       AUTH: 'off',
+      SOURCES: '*',
+      SECRET_KEY,
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -61,9 +69,11 @@ export async function startService(options: {
     },
     stdin: 'ignore',
     stdout: 'pipe',
-    stderr: 'inherit',
+    stderr: 'pipe',
   })
+  const errors: string[] = []
   void collect(child.stdout, lines)
+  void echo(child.stderr, errors)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -82,6 +92,7 @@ export async function startService(options: {
     pid: child.pid,
     lines,
     headers: {},
+    errors,
     said,
     get: (path) => request(path),
     put: (path, body) =>
@@ -131,6 +142,13 @@ export async function until<T>(
     if (answer !== undefined) return answer
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     await Bun.sleep(20)
+  }
+}
+
+async function echo(stream: ReadableStream<Uint8Array>, errors: string[]): Promise<void> {
+  for await (const bytes of stream) {
+    errors.push(new TextDecoder().decode(bytes))
+    process.stderr.write(bytes)
   }
 }
 
