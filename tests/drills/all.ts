@@ -1,4 +1,5 @@
 import type { Drill } from './drill.ts'
+import { killStorm } from './kill-storm.ts'
 
 /** Every drill, in the order in which they run. */
-export const DRILLS: Drill[] = []
+export const DRILLS: Drill[] = [killStorm]

@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
 import { freshFolder } from '../support/servers.ts'
+import { until } from '../support/service.ts'
 
 test('a worker has a folder of its own, named after its node and its process', () => {
   using folder = freshFolder()
@@ -28,6 +29,23 @@ test('what a process of the same node left is cleared away, what belongs to anot
   const own = makeOwnFolder(folder.path, 'node')
   expect(left.filter((path) => existsSync(path))).toEqual([])
   expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
+})
+
+test('what a process left is cleared away though nobody has fetched its end yet', async () => {
+  using folder = freshFolder()
+  // the shell becomes a sleep, which never asks what became of the child that the shell had
+  const parent = Bun.spawn(['sh', '-c', 'true & echo $!; exec sleep 60'], { stdout: 'pipe' })
+  const reader = parent.stdout.getReader()
+  const pid = Number(new TextDecoder().decode((await reader.read()).value))
+  await until('it is dead and still listed', async () =>
+    / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) ? true : undefined,
+  )
+  const left = join(folder.path, `worker-node-${pid}-0123abcd`)
+  mkdirSync(left)
+  makeOwnFolder(folder.path, 'node')
+  expect(existsSync(left)).toBe(false)
+  parent.kill()
+  await parent.exited
 })
 
 test('a place where nothing can be written is refused, and the variable is named', () => {
