@@ -28,7 +28,7 @@ export function drawCargo(dice: Dice, no: number, wares: readonly Ware[]): Cargo
 /** The rows as a query of DuckDB: of every third id they are the same in all files. */
 export function selectCargo({ no, first, rows }: Cargo): string {
   const writer = `case when i % 3 = 0 then 0 else ${no} end`
-  return `select i::bigint as id, (${writer})::integer as carga, 'nome ' || i as nome
+  return `select i::bigint as id, (${writer})::integer as carga, md5(i::varchar) as nome
     from range(${first}, ${first + rows}) t(i)`
 }
 

@@ -2,70 +2,71 @@ import type { Dice } from '../../scripts/dice.ts'
 import type { Service } from '../support/service.ts'
 import { livingOf } from './leaks.ts'
 
-/** Worker processes that can be killed, each of which is started again. */
+/** A worker: a supervisor, and the process below it that has the threads. */
+export type Worker = { service: Service; /** The process that has the threads now. */ threads(): number }
+
+/** Worker processes that can be killed. */
 export type Crew = {
-  /** Kills one that is at work by SIGKILL: the process that has the threads, and often its supervisor too. */
+  /** Starts one more. */
+  add(): Promise<Worker>
+  /** Kills one that is at work by SIGKILL: its threads, and mostly its supervisor too; then another is started. */
   killOne(dice: Dice): Promise<void>
-  /** The processes that have the threads, of all that were ever started. */
+  /** Every process that was ever started. */
   pids(): number[]
-  /** The process that has the threads now, of each worker that is up. */
-  working(): number[]
+  /** Those that are up. */
+  working(): Worker[]
   /** Lines of all logs so far. */
   lines(): Record<string, unknown>[]
-  /** Stops all tidily. */
-  stop(): Promise<void>
+  /** Stops all tidily; others may be added. */
+  dismiss(): Promise<void>
 }
 
-type Slot = { name: string; service: Service | undefined; starting: Promise<void> }
+type Slot = { name: string; worker: Worker | undefined; starting: Promise<Worker> }
 
 /** Starts so many workers; `start` starts one by its name. */
 export async function startCrew(count: number, start: (name: string) => Promise<Service>): Promise<Crew> {
   const past: Service[] = []
-  let stopping = false
-  const open = (slot: Slot) => {
-    slot.service = undefined
-    slot.starting = start(slot.name).then((service) => {
+  let slots: Slot[] = []
+  const open = (name: string): Slot => {
+    const starting = start(name).then((service) => {
       past.push(service)
-      slot.service = service
+      slot.worker = { service, threads: () => threadsOf(service).at(-1) ?? 0 }
+      return slot.worker
     })
+    const slot: Slot = { name, worker: undefined, starting }
     return slot
   }
-  const slots = Array.from({ length: count }, (_, no) =>
-    open({ name: `worker-${no}`, service: undefined, starting: Promise.resolve() }),
-  )
-  await Promise.all(slots.map(({ starting }) => starting))
+  const add = () => {
+    const slot = open(`worker-${slots.length}`)
+    slots.push(slot)
+    return slot.starting
+  }
+  const working = () =>
+    slots.flatMap(({ worker }) => (worker && livingOf([worker.threads()]).length ? [worker] : []))
 
-  const up = () => slots.filter(({ service }) => service && livingOf([threadsOf(service)]).length > 0)
+  await Promise.all(Array.from({ length: count }, add))
   return {
+    add,
     killOne: async (dice) => {
-      while (up().length === 0) await Bun.sleep(50)
-      const slot = dice.one(up())
-      const { service } = slot
-      if (!service) return
+      while (working().length === 0) await Bun.sleep(50)
+      const worker = dice.one(working())
       // without its supervisor every other time: it starts the threads again by itself, though later each time
       const whole = dice.chance(0.75)
-      process.kill(threadsOf(service), 'SIGKILL')
+      process.kill(worker.threads(), 'SIGKILL')
       if (!whole) return
-      await service.kill()
-      open(slot)
+      await worker.service.kill()
+      slots = slots.map((slot) => (slot.worker === worker ? open(slot.name) : slot))
     },
-    pids: () => past.flatMap((service) => [service.pid, ...allThreadsOf(service)]),
-    working: () => up().flatMap(({ service }) => (service ? [threadsOf(service)] : [])),
+    pids: () => past.flatMap((service) => [service.pid, ...threadsOf(service)]),
+    working,
     lines: () => past.flatMap(({ lines }) => lines),
-    stop: async () => {
-      if (stopping) return
-      stopping = true
-      await Promise.all(slots.map(({ starting }) => starting))
-      await Promise.all(past.map((service) => service[Symbol.asyncDispose]()))
+    dismiss: async () => {
+      const leaving = slots.splice(0)
+      await Promise.all(leaving.map(async ({ starting }) => (await starting).service[Symbol.asyncDispose]()))
     },
   }
 }
 
-function allThreadsOf({ lines }: Service): number[] {
+function threadsOf({ lines }: Service): number[] {
   return lines.filter(({ message }) => message === 'worker threads are ready').map(({ pid }) => Number(pid))
-}
-
-/** The process that has the threads; the last one, where it was started again. */
-function threadsOf(service: Service): number {
-  return allThreadsOf(service).at(-1) ?? 0
 }

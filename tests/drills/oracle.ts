@@ -112,7 +112,7 @@ async function compareRows(
           ${some.map(({ effects }) => (counts ? effects : 0))}::integer[])`
     }
     const inTable = `select id, carga, nome, ${counts ? 'n_effects' : '0'} as n_effects from public.${name}`
-    const inModel = `select id, carga, 'nome ' || id as nome, n_effects from oracle`
+    const inModel = `select id, carga, md5(id::text) as nome, n_effects from oracle`
     return {
       missing: await tx.unsafe(`${inModel} except all ${inTable}`),
       surplus: await tx.unsafe(`${inTable} except all ${inModel}`),

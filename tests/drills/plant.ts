@@ -34,13 +34,16 @@ export type Plant = AsyncDisposable & {
 export type PlantOptions = {
   wares: Ware[]
   workers: number
-  /** Of other servers than those of the run, or of proxies before them; `workers`: theirs alone. */
+  /** Of other servers than those of the run. */
   databaseUrl?: string
   natsUrl?: string
   env?: Record<string, string>
+  /** Reports of crashes that are meant are not shown. */
+  quiet?: boolean
+  /** What workers alone have: other variables, and proxies before the servers. */
   workerEnv?: Record<string, string>
   workerNatsUrl?: string
-  workerDatabaseUrl?: string
+  workerDatabaseUrl?: (url: string) => string
 }
 
 /**
@@ -89,8 +92,9 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
     startService({
       ...common,
       natsUrl: options.workerNatsUrl ?? options.natsUrl,
-      databaseUrl: options.workerDatabaseUrl ?? databaseUrl,
+      databaseUrl: options.workerDatabaseUrl?.(databaseUrl) ?? databaseUrl,
       env: { ...env, ...options.workerEnv, ROLE: 'worker', NODE_NAME: name },
+      quiet: options.quiet,
     }),
   )
   const sent = new Map<string, Cargo>()
@@ -108,14 +112,14 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
     settled: (timeoutMs) => untilSettled(sql, timeoutMs),
     check: async (say) => {
       const leaks = await findLeaks(sql, { workDir, graceMs: GRACE_MS })
-      await Promise.all([crew.stop(), api.stop()])
+      await Promise.all([crew.dismiss(), api.stop()])
       const left = livingOf(crew.pids()).map((pid) => `process ${pid}`)
       for (const leak of [...leaks, ...left]) say(`left behind: ${leak}`)
       const counted = await checkTables(sql, wares, { sent, say })
       return sum(counted, { ...clean(), leaked: leaks.length + left.length })
     },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([crew.stop(), api[Symbol.asyncDispose]()])
+      await Promise.all([crew.dismiss(), api[Symbol.asyncDispose]()])
       await sql.end({ timeout: 5 })
       await database?.[Symbol.asyncDispose]()
       folder[Symbol.dispose]()

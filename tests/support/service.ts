@@ -31,6 +31,8 @@ export async function startService(options: {
   natsUrl?: string
   figurasDir?: string
   env?: Record<string, string>
+  /** What is said beside the log, such as the report of a crash, is not shown. */
+  quiet?: boolean
 }): Promise<Service> {
   const folder = freshFolder()
   const lines: Record<string, unknown>[] = []
@@ -58,7 +60,7 @@ export async function startService(options: {
     },
     stdin: 'ignore',
     stdout: 'pipe',
-    stderr: 'inherit',
+    stderr: options.quiet ? 'ignore' : 'inherit',
   })
   void collect(child.stdout, lines)
 
