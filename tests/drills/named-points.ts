@@ -106,7 +106,7 @@ async function runCase(
     ...point.watch,
     then: () => strike(fault, victim.threads(), () => plant.crew.add()),
   })
-  await plant.put(cargo, url)
+  await plant.put(url)
   const late = Bun.sleep(REACH_MS + 3 * LEASE_MS).then(() => 'late' as const)
   const outcome = await Promise.race([reached, late])
   const alive = await plant.settled(END_MS)

@@ -33,27 +33,31 @@ export function applyCargos(ware: Ware, cargos: readonly Cargo[]): { rows: Row[]
   return { rows: ware.kind === 'append' ? appended : [...rows.values()], effects }
 }
 
+/** What was sent. */
+type Sent = { files: ReadonlyMap<string, Cargo>; accepted: ReadonlySet<string> }
+
 /** A job as its row ends. */
-type Ended = { id: string; seq: number; status: string; error: { code?: string; detail?: string } | null } & {
+type Ended = { id: string; url: string; status: string; error: { code?: string; detail?: string } | null } & {
   [name in keyof Effect]: number | null
 }
 
 /**
  * Compares each table, and the statistics of each job, with the model applied to the jobs that ended in `completo` in
- * the order in which they were accepted. `sent`: the file of each job that was answered 202.
+ * the order in which they were accepted. `files`: what stands under each address; `accepted`: ids of the jobs that were
+ * answered 202. A job that was accepted without anybody getting the answer counts as well.
  */
 export async function checkTables(
   sql: postgres.Sql,
   wares: readonly Ware[],
-  { sent, say }: { sent: ReadonlyMap<string, Cargo>; say: (line: string) => void },
+  { files, accepted, say }: Sent & { say: (line: string) => void },
 ): Promise<Tally> {
   const tally = clean()
   const jobs = await sql<Ended[]>`
-    select id, seq::float8, status, error, read::float8, inserted::float8, updated::float8, unchanged::float8,
+    select id, url, status, error, read::float8, inserted::float8, updated::float8, unchanged::float8,
       coalesce(removed, 0)::float8 as removed
     from bulk.job order by seq`
   const known = new Set(jobs.map(({ id }) => id))
-  for (const id of sent.keys())
+  for (const id of accepted)
     if (!known.has(id)) {
       tally.lost++
       say(`job ${id} was accepted, and there is no row of it`)
@@ -70,7 +74,7 @@ export async function checkTables(
   const done = jobs.filter(({ status }) => status === 'completo')
   for (const ware of wares) {
     const mine = done.flatMap((job) => {
-      const cargo = sent.get(job.id)
+      const cargo = files.get(job.url)
       return cargo?.ware.name === ware.name ? [{ job, cargo }] : []
     })
     const { rows, effects } = applyCargos(

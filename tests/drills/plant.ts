@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import { migrate } from '../../src/db/migrate.ts'
 import { writeParquet } from '../support/parquet.ts'
 import { freshBucket, freshDatabase, freshFolder, freshStream, type FreshBucket } from '../support/servers.ts'
-import { startService, type Service } from '../support/service.ts'
+import { startService, type Answer, type Service } from '../support/service.ts'
 import { type Cargo, figuraOf, selectCargo, tableOf, type Ware } from './cargo.ts'
 import { type Crew, startCrew } from './crew.ts'
 import { clean, type Tally } from './drill.ts'
@@ -18,13 +18,12 @@ export type Plant = AsyncDisposable & {
   sql: postgres.Sql
   bucket: FreshBucket
   folder: string
-  /** Each job that was answered 202, and its file. */
-  sent: Map<string, Cargo>
-  /** Writes the file, uploads it, and sends its address; gives the id of its job. */
-  send(cargo: Cargo): Promise<string>
-  /** Sends a file that is uploaded already. */
-  put(cargo: Cargo, url: string): Promise<string>
+  /** What the API has answered to a PUT of a file that is uploaded; a 202 is a promise, which is kept count of. */
+  put(url: string): Promise<Answer>
+  /** Writes the file and puts it into the bucket; gives its address. */
   upload(cargo: Cargo): Promise<string>
+  /** Uploads a file and sends its address. @throws when it is not accepted */
+  send(cargo: Cargo): Promise<void>
   /** Waits until no job is alive, at the most so long; says how many are. */
   settled(timeoutMs: number): Promise<number>
   /** Stops the processes, and counts everything. */
@@ -97,25 +96,17 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
       quiet: options.quiet,
     }),
   )
-  const sent = new Map<string, Cargo>()
-  const uploads = uploader(bucket, folder.path)
+  const sending = sender(api, bucket, folder.path)
   const plant: Plant = {
-    ...{ api, crew, sql, bucket, folder: folder.path, sent },
-    ...uploads,
-    send: async (cargo) => plant.put(cargo, await uploads.upload(cargo)),
-    put: async (cargo, url) => {
-      const { status, body } = await api.put(`/${cargo.ware.name}/_bulk`, { url })
-      if (status !== 202) throw new Error(`the API answered ${status}: ${JSON.stringify(body)}`)
-      sent.set(String(body.id), cargo)
-      return String(body.id)
-    },
+    ...{ api, crew, sql, bucket, folder: folder.path },
+    ...sending,
     settled: (timeoutMs) => untilSettled(sql, timeoutMs),
     check: async (say) => {
       const leaks = await findLeaks(sql, { workDir, graceMs: GRACE_MS })
       await Promise.all([crew.dismiss(), api.stop()])
       const left = livingOf(crew.pids()).map((pid) => `process ${pid}`)
       for (const leak of [...leaks, ...left]) say(`left behind: ${leak}`)
-      const counted = await checkTables(sql, wares, { sent, say })
+      const counted = await checkTables(sql, wares, { ...sending, say })
       return sum(counted, { ...clean(), leaked: leaks.length + left.length })
     },
     [Symbol.asyncDispose]: async () => {
@@ -128,15 +119,26 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
   return plant
 }
 
-function uploader(bucket: FreshBucket, folder: string) {
-  return {
-    upload: async (cargo: Cargo): Promise<string> => {
-      const path = join(folder, `${cargo.no}.parquet`)
-      await writeParquet(path, selectCargo(cargo), { rowGroupRows: 4096 })
-      await bucket.put(`${cargo.no}.parquet`, { file: path })
-      return bucket.url(`${cargo.no}.parquet`)
-    },
+function sender(api: Service, bucket: FreshBucket, folder: string) {
+  const files = new Map<string, Cargo>()
+  const accepted = new Set<string>()
+  const upload = async (cargo: Cargo): Promise<string> => {
+    const name = `${cargo.no}.parquet`
+    await writeParquet(join(folder, name), selectCargo(cargo), { rowGroupRows: 4096 })
+    await bucket.put(name, { file: join(folder, name) })
+    files.set(bucket.url(name), cargo)
+    return bucket.url(name)
   }
+  const put = async (url: string): Promise<Answer> => {
+    const answer = await api.put(`/${files.get(url)?.ware.name}/_bulk`, { url })
+    if (answer.status === 202) accepted.add(String(answer.body.id))
+    return answer
+  }
+  const send = async (cargo: Cargo): Promise<void> => {
+    const { status, body } = await put(await upload(cargo))
+    if (status !== 202) throw new Error(`the API answered ${status}: ${JSON.stringify(body)}`)
+  }
+  return { files, accepted, upload, put, send }
 }
 
 async function untilSettled(sql: postgres.Sql, timeoutMs: number): Promise<number> {
