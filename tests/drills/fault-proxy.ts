@@ -26,15 +26,17 @@ export type FaultProxy = AsyncDisposable & {
   by(url: string): string
   /** `hole`: nothing comes through, and nobody is told; `refuse`: connections are closed, and none is taken. */
   set(mode: 'pass' | 'hole' | 'refuse', latencyMs?: number): void
-  /** Waits for the moment; settles when `then` has, or never. One watch at a time. */
+  /** Waits for the moment; settles when `then` has, or never. One watch at a time: it takes the place of the last. */
   watch(watch: Watch): Promise<void>
+  /** Waits for nothing any more. */
+  unwatch(): void
 }
 
 type State = {
   mode: 'pass' | 'hole' | 'refuse'
   latencyMs: number
   watch: Watch | undefined
-  hit: () => void
+  hit: (done: Promise<void>) => void
 }
 
 /** Starts a TCP proxy before a server of 127.0.0.1 that can do what networks do. */
@@ -74,6 +76,7 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
       Object.assign(state, { mode, latencyMs })
       if (cuts) for (const socket of sockets) socket.destroy()
     },
+    unwatch: () => void (state.watch = undefined),
     watch: (watch) => new Promise((resolve) => Object.assign(state, { watch, hit: resolve })),
     [Symbol.asyncDispose]: async () => {
       server.close()
@@ -101,8 +104,8 @@ function link(client: Socket, upstream: Socket, state: State): void {
         if (watch.when === 'after') write(to, data, state)
         const asked = Promise.resolve(watch.then())
         if (watch.when === 'after') held = asked
-        const verdict = await asked
-        hit()
+        hit(asked.then(() => {}))
+        const verdict = await asked.catch(() => 'cut')
         if (verdict === 'cut') return void (client.destroy(), upstream.destroy())
         if (verdict === 'drop' || watch.when === 'after') return
       }

@@ -109,6 +109,7 @@ async function runCase(
   await plant.put(url)
   const late = Bun.sleep(REACH_MS + 3 * LEASE_MS).then(() => 'late' as const)
   const outcome = await Promise.race([reached, late])
+  proxies[point.link].unwatch()
   const alive = await plant.settled(END_MS)
   // a process that was stopped has a moment to do harm
   if (fault === 'SIGSTOP') await Bun.sleep(500)

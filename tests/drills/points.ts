@@ -13,6 +13,8 @@ export type Point = {
 
 const CLAIM = 'attempts = attempts + case'
 const END = "status = 'completo'"
+/** A MERGE, or where all rows are new an INSERT. */
+const INTO = 'into "public"'
 const COMMIT = 'commit\0'
 
 /** Statements in the order in which they come, by the way that a file goes. */
@@ -20,7 +22,7 @@ const STATEMENTS: Record<Way, Record<string, string[]>> = {
   direct: {
     claim: [CLAIM],
     COPY: ['copy pg_temp', 'from stdin'],
-    MERGE: ['merge into'],
+    MERGE: [INTO],
     'end of the job': [END],
     COMMIT: [END, COMMIT],
   },
@@ -43,7 +45,7 @@ const STATEMENTS: Record<Way, Record<string, string[]>> = {
     COMMIT: ['drop table if exists', COMMIT],
   },
   parts: {
-    MERGE: ['merge into'],
+    MERGE: [INTO],
     'PREPARE TRANSACTION': ['prepare transaction'],
     decision: ['decision = $'],
     'COMMIT PREPARED': ['commit prepared'],
