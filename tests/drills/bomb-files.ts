@@ -7,6 +7,8 @@ import { writeParquet } from '../support/parquet.ts'
 export type Bomb = {
   name: string
   ending: string
+  /** It may be loaded as well, as what it is: a text of a few megabytes, or one row of the columns that are known. */
+  harmless?: boolean
   /** Who reads it crashes. */
   kills?: boolean
   /** `whole`: of full size; else it takes seconds less to write, and is too much all the same. */
@@ -63,6 +65,7 @@ export const BOMBS: Bomb[] = [
   {
     name: 'NDJSON of nested lists',
     ending: '.ndjson',
+    harmless: true,
     write: (path) => writeFileSync(path, `{"id":1,"carga":1,"nome":${'['.repeat(MB)}${']'.repeat(MB)}}\n`),
   },
   {
@@ -85,6 +88,7 @@ export const BOMBS: Bomb[] = [
   {
     name: 'CSV of 100,000 columns',
     ending: '.csv',
+    harmless: true,
     write: (path) => {
       const columns = Array.from({ length: 100_000 }, (_, no) => `c${no}`)
       writeFileSync(path, `id,carga,nome,${columns.join()}\n${Array(100_003).fill('1').join()}\n`)

@@ -32,6 +32,8 @@ export type Plant = AsyncDisposable & {
 
 export type PlantOptions = {
   wares: Ware[]
+  /** Further figuras, whose tables are not compared with anything. */
+  unchecked?: Ware[]
   workers: number
   /** Of other servers than those of the run. */
   databaseUrl?: string
@@ -80,7 +82,7 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
   const databaseUrl = options.databaseUrl ?? database?.url ?? ''
   if (!database) await migrate(databaseUrl)
   const sql = postgres(databaseUrl, { max: 4, onnotice: () => {} })
-  for (const ware of wares) {
+  for (const ware of [...wares, ...(options.unchecked ?? [])]) {
     writeFileSync(join(figurasDir, `${ware.name}.yaml`), figuraOf(ware, bucket.url('')))
     if (tableOf(ware)) await sql.unsafe(tableOf(ware))
   }
