@@ -34,7 +34,7 @@ export const BOMBS: Bomb[] = [
     write: (path, whole) =>
       writeParquet(
         path,
-        `select 1::bigint as id, 1::integer as carga, 'x' as nome from range(${whole ? 200 : 20} * ${MB})`,
+        `select 1::bigint as id, 1::integer as carga, 'x' as nome from range(${whole ? 200 : 5} * ${MB})`,
         { rowGroupRows: 10 * MB },
       ),
   },
@@ -50,17 +50,17 @@ export const BOMBS: Bomb[] = [
   {
     name: 'CSV of one line in gzip',
     ending: '.csv.gz',
-    write: (path, whole) => writeGzip(path, 'id,carga,nome\n1,1,', 'x', whole ? 2000 : 300),
+    write: (path, whole) => writeGzip(path, 'id,carga,nome\n1,1,', 'x', whole ? 2000 : 150),
   },
   {
     name: 'CSV of short lines in gzip',
     ending: '.csv.gz',
-    write: (path, whole) => writeGzip(path, 'id,carga,nome\n', '1,1,x\n', whole ? 2000 : 300),
+    write: (path, whole) => writeGzip(path, 'id,carga,nome\n', '1,1,x\n', whole ? 2000 : 150),
   },
   {
     name: 'NDJSON of one value in gzip',
     ending: '.ndjson.gz',
-    write: (path, whole) => writeGzip(path, '{"id":1,"carga":1,"nome":"', 'x', whole ? 2000 : 300),
+    write: (path, whole) => writeGzip(path, '{"id":1,"carga":1,"nome":"', 'x', whole ? 2000 : 150),
   },
   {
     name: 'NDJSON of nested lists',

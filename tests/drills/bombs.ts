@@ -27,7 +27,7 @@ const LENIENT: Ware = { name: 'merge_9', kind: 'merge' }
 
 const ENV = {
   ATTEMPTS: '3',
-  LEASE_SECONDS: '5',
+  LEASE_SECONDS: '2',
   CHUNK_EXPANDED_MAX_MB: '128',
   FILE_EXPANDED_MAX_GB: '1',
   DUCKDB_MEMORY_MB: '256',
