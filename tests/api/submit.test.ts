@@ -180,7 +180,7 @@ describe('a file is refused, and no job made', () => {
     [{ urls: [] }, [['urls', 'a list', several]]],
     [{ urls: URL }, [['urls', `a text of ${URL.length} characters`, several]]],
     [{ urls: [URL, 5] }, [['urls.1', '5', several]]],
-    [{ urls: [URL, URL] }, [['urls', 'an address that is there twice', 'each file once']]],
+    [{ urls: [URL, URL] }, [['urls', 'a file that is there twice (addresses 1 and 2)', 'each file once']]],
     [{ urls: [URL, `${URL}*`] }, [['urls', 'an address with a "*"', 'such an address alone, as `url`']]],
     [
       { urls: [URL, `${URL}2`], sha256: '0'.repeat(64) },
