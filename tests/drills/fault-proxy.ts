@@ -26,11 +26,18 @@ export type FaultProxy = AsyncDisposable & {
   by(url: string): string
   /** `hole`: nothing comes through, and nobody is told; `refuse`: connections are closed, and none is taken. */
   set(mode: 'pass' | 'hole' | 'refuse', latencyMs?: number): void
+  /**
+   * The connections that stand now go dead, and nobody is told; new ones are sound. The server gives its end up after
+   * `serverMs`, as by the TCP keepalive that we ask of it.
+   */
+  swallow(serverMs: number): void
   /** Waits for the moment; settles when `then` has, or never. One watch at a time: it takes the place of the last. */
   watch(watch: Watch): Promise<void>
   /** Waits for nothing any more. */
   unwatch(): void
 }
+
+type Link = { client: Socket; upstream: Socket; dead: boolean }
 
 type State = {
   mode: 'pass' | 'hole' | 'refuse'
@@ -41,24 +48,22 @@ type State = {
 
 /** Starts a TCP proxy before a server of 127.0.0.1 that can do what networks do. */
 export async function startFaultProxy(target: number): Promise<FaultProxy> {
-  const sockets = new Set<Socket>()
+  const links = new Set<Link>()
   const state: State = { mode: 'pass', latencyMs: 0, watch: undefined, hit: () => {} }
   const server = createServer({ noDelay: true }, (client) => {
     if (state.mode === 'refuse') return void client.destroy()
     const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true })
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(one)
+    const link: Link = { client, upstream, dead: false }
+    links.add(link)
+    for (const [one, other] of ends(link)) {
       one.on('error', () => {})
       one.on('close', () => {
-        sockets.delete(one)
+        if (client.destroyed && upstream.destroyed) links.delete(link)
         // what goes into a hole is not told of either
-        if (state.mode !== 'hole') other.destroy()
+        if (state.mode !== 'hole' && !link.dead) other.destroy()
       })
     }
-    link(client, upstream, state)
+    join(link, state)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -74,20 +79,39 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
       // what stood in the hole never knew: such a connection is as good as gone, and the other end says so
       const cuts = mode === 'refuse' || (mode === 'pass' && state.mode === 'hole')
       Object.assign(state, { mode, latencyMs })
-      if (cuts) for (const socket of sockets) socket.destroy()
+      if (cuts) for (const link of links) cut(link)
+    },
+    swallow: (serverMs) => {
+      for (const link of links) {
+        link.dead = true
+        setTimeout(() => cut(link), serverMs).unref()
+      }
     },
     unwatch: () => void (state.watch = undefined),
     watch: (watch) => new Promise((resolve) => Object.assign(state, { watch, hit: resolve })),
     [Symbol.asyncDispose]: async () => {
       server.close()
       state.mode = 'refuse'
-      for (const socket of sockets) socket.destroy()
+      for (const link of links) cut(link)
     },
   }
 }
 
+function ends({ client, upstream }: Link): [Socket, Socket][] {
+  return [
+    [client, upstream],
+    [upstream, client],
+  ]
+}
+
+function cut({ client, upstream }: Link): void {
+  client.destroy()
+  upstream.destroy()
+}
+
 /** Hands bytes on in both directions. `held`: answers wait as long as a verdict is asked for. */
-function link(client: Socket, upstream: Socket, state: State): void {
+function join(link: Link, state: State): void {
+  const { client, upstream } = link
   let held: Promise<unknown> = Promise.resolve()
   const pump = (from: Socket, to: Socket, side: Watch['from']) => {
     const sees = watcher(side)
@@ -101,24 +125,25 @@ function link(client: Socket, upstream: Socket, state: State): void {
       const { watch, hit } = state
       if (sees(watch, data) && watch) {
         state.watch = undefined
-        if (watch.when === 'after') write(to, data, state)
+        if (watch.when === 'after') write(link, to, { data, state })
         const asked = Promise.resolve(watch.then())
         if (watch.when === 'after') held = asked
         hit(asked.then(() => {}))
         const verdict = await asked.catch(() => 'cut')
-        if (verdict === 'cut') return void (client.destroy(), upstream.destroy())
+        if (verdict === 'cut') return cut(link)
         if (verdict === 'drop' || watch.when === 'after') return
       }
       if (side === 'server') await held
-      if (!write(to, data, state)) await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => {})
+      if (!write(link, to, { data, state }))
+        await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => {})
     }
   }
   pump(client, upstream, 'client')
   pump(upstream, client, 'server')
 }
 
-function write(to: Socket, data: Buffer, { mode }: State): boolean {
-  if (mode === 'hole' || to.destroyed) return true
+function write({ dead }: Link, to: Socket, { data, state }: { data: Buffer; state: State }): boolean {
+  if (state.mode === 'hole' || dead || to.destroyed) return true
   return to.write(data)
 }
 
