@@ -48,6 +48,18 @@ export const ERRORS = {
     'The body is too large',
     'Send the address of the file, never the file itself.',
   ),
+  idempotency_key_invalid: e(
+    422,
+    'never',
+    'The key of the request is wrong',
+    'Send a UUID, or a name that no other request has.',
+  ),
+  idempotency_key_reused: e(
+    422,
+    'never',
+    'The key belongs to another request',
+    'Send a new key with what is new, and the old one only with the very same body.',
+  ),
   unavailable: e(
     503,
     'later',

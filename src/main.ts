@@ -44,8 +44,8 @@ function start(): Service {
   if (config.role !== 'api' || looks) requireWorkDir(config.workDir)
   const name = `bulk ${config.node} api`
   const sql = openPostgres(config.databaseUrl, { max: config.bounds.apiConnections, name })
-  const ackWaitMs = config.bounds.leaseMs
-  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, log })
+  const { leaseMs: ackWaitMs, eventsDays } = config.bounds
+  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, eventsDays, log })
   const service: Service = {
     sql,
     queue,
@@ -72,6 +72,7 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
           allowLoopback: config.allowLoopback,
           bodyBytes: config.bounds.bodyBytes,
           rejectsDays: config.bounds.rejectsDays,
+          idempotencyMs: config.bounds.idempotencyMs,
           list: (pattern) => listFiles(pattern, config),
           preflight: async (sent) => service().looker?.look(sent),
           accepted: (job) => ring(queue, job),

@@ -53,7 +53,7 @@ export function completeDocument(document: RouteDocument, figuras: Figuras): Jso
 type Served = Extract<LoadedFigura, { hash: string }>
 
 function completeOperation(operation: Operation, served: Served[]): Json {
-  const { [MORE]: more = { errors: [], headers: {} }, responses, ...rest } = operation
+  const { [MORE]: more = { errors: [], takes: {}, headers: {} }, responses, ...rest } = operation
   const id = rest.operationId
   const answers = Object.entries(responses ?? {}).map(([status, answer]) => {
     const told = id === 'readJob' ? withExamples(answer.content, jobExamples()) : answer.content
@@ -66,9 +66,18 @@ function completeOperation(operation: Operation, served: Served[]): Json {
     ...rest,
     ...body,
     description: [rest.description, added[id]].filter(Boolean).join('\n\n'),
-    parameters: rest.parameters?.map((parameter) => completeParameter(parameter, served)),
+    parameters: parametersOf(rest.parameters, more, served),
     responses: { ...Object.fromEntries(answers), ...problemResponses([...more.errors, 'internal']) },
   }
+}
+
+function parametersOf(parameters: Parameter[] = [], { takes }: More, served: Served[]): Json[] | undefined {
+  const headers = Object.entries(takes).map(([name, description]) => ({
+    ...{ name, in: 'header', required: false, description },
+    schema: { type: 'string' },
+  }))
+  const all = [...parameters.map((parameter) => completeParameter(parameter, served)), ...headers]
+  return all.length ? all : undefined
 }
 
 /** What an address answers beside JSON. */

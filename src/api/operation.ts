@@ -14,17 +14,19 @@ type Operation = {
   description?: string
   tag: Tag
   errors?: ErrorCode[]
+  /** Headers that a request may have, by name, with what they say. */
+  takes?: Record<string, string>
   /** Headers of a good answer, by name, with what they say. */
   headers?: Record<string, string>
 }
 
-/** Where the documentation finds `errors` and `headers`: Elysia has no place of its own for them. */
+/** Where the documentation finds `errors`, `takes` and `headers`: Elysia has no place of its own for them. */
 export const MORE = 'x-more'
 
-export type More = { errors: ErrorCode[]; headers: Record<string, string> }
+export type More = { errors: ErrorCode[]; takes: Record<string, string>; headers: Record<string, string> }
 
 /** An operation as Elysia's routes take it. */
-export function says({ id, summary, description, tag, errors = [], headers = {} }: Operation) {
-  const more: More = { errors, headers }
+export function says({ id, summary, description, tag, errors = [], takes = {}, headers = {} }: Operation) {
+  const more: More = { errors, takes, headers }
   return { operationId: id, summary, description, tags: [tag], [MORE]: more }
 }

@@ -77,6 +77,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
     bodyBytes: BODY_BYTES,
     rejectsDays: 30,
+    idempotencyMs: 86_400_000,
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
   })

@@ -1,7 +1,10 @@
 import { bombs } from './bombs.ts'
 import { commitCut } from './commit-cut.ts'
+import { concurrency } from './concurrency.ts'
 import type { Drill } from './drill.ts'
+import { halfOpen } from './half-open.ts'
 import { killStorm } from './kill-storm.ts'
+import { millionJobs } from './million-jobs.ts'
 import { namedPoints } from './named-points.ts'
 import { natsAmnesia } from './nats-amnesia.ts'
 import { natsDown } from './nats-down.ts'
@@ -13,7 +16,10 @@ export const DRILLS: Drill[] = [
   namedPoints,
   natsAmnesia,
   natsDown,
-  commitCut,
   postgresCrash,
+  commitCut,
+  halfOpen,
   bombs,
+  concurrency,
+  millionJobs,
 ]
