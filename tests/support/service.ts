@@ -39,6 +39,8 @@ export async function startService(options: {
   natsUrl?: string
   figurasDir?: string
   env?: Record<string, string>
+  /** What is said beside the log, such as the report of a crash, is not shown. */
+  quiet?: boolean
 }): Promise<Service> {
   const folder = freshFolder()
   const lines: Record<string, unknown>[] = []
@@ -73,7 +75,7 @@ export async function startService(options: {
   })
   const errors: string[] = []
   void collect(child.stdout, lines)
-  void echo(child.stderr, errors)
+  void collectErrors(child.stderr, errors, options.quiet)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -145,10 +147,14 @@ export async function until<T>(
   }
 }
 
-async function echo(stream: ReadableStream<Uint8Array>, errors: string[]): Promise<void> {
+async function collectErrors(
+  stream: ReadableStream<Uint8Array>,
+  errors: string[],
+  quiet = false,
+): Promise<void> {
   for await (const bytes of stream) {
     errors.push(new TextDecoder().decode(bytes))
-    process.stderr.write(bytes)
+    if (!quiet) process.stderr.write(bytes)
   }
 }
 
