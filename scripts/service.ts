@@ -49,6 +49,7 @@ export async function startService(
       WORKER_THREADS: String(threads),
       ALLOW_LOOPBACK_SOURCES: 'true',
       SOURCES: '*',
+      AUTH: 'off',
       ...env,
     },
   })

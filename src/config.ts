@@ -26,6 +26,8 @@ export type Config = {
   figurasDir: string
   /** Where chunks of files stand while they are read. */
   workDir: string
+  /** Whether callers need a key. `off` lets everybody who reaches the port do everything. */
+  auth: 'keys' | 'off'
   s3: S3Config
   /** What queries of addresses are sealed with, in hexadecimal; absent: an address with a query is refused. */
   secretKey: string | undefined
@@ -60,6 +62,7 @@ export function readConfig(env: Environment = process.env): Config {
     stream: read.matching('NATS_STREAM', /^[A-Z][A-Z0-9_]{0,31}$/, 'BULK', 'capital letters, digits and _'),
     figurasDir: resolve(env.FIGURAS_DIR || 'figuras'),
     workDir: resolve(env.WORK_DIR || '/tmp/bulk'),
+    auth: read.oneOf('AUTH', ['keys', 'off'] as const, 'keys'),
     s3: {
       endpoint: env.S3_ENDPOINT
         ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
@@ -115,14 +118,28 @@ export function workerEnvironment(threads: number, env: Environment = process.en
 type Read = ReturnType<typeof reader>
 
 function boundsOf(read: Read) {
-  return { ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
+  return { ...callerBounds(read), ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
 }
 
-/** What requests, files and chunks may have. */
+/** What callers may send, and how much of it. */
+function callerBounds(read: Read) {
+  return {
+    /** A request holds addresses, never data. A list of 1,000 presigned ones has 2.5 MB, and needs a higher bound. */
+    bodyBytes: read.integer('BODY_MAX_KB', 64, 1, 16_384) * 1024,
+    /** How long a body may take to come in: one that drips holds a connection no longer. */
+    bodyMs: read.integer('BODY_SECONDS', 10, 1, 25) * 1000,
+    /** Requests of one key, in one API node: so many a second in the long run, and a burst after a rest. */
+    requestsPerSecond: read.integer('RATE_PER_SECOND', 100, 1, 1_000_000),
+    requestsBurst: read.integer('RATE_BURST', 500, 1, 1_000_000),
+    /** Jobs of one figura, and of one key, that may wait or run; what comes beyond is refused. */
+    queueJobs: read.integer('QUEUE_MAX_JOBS', 10_000, 1, 1_000_000_000),
+    queueJobsPerKey: read.integer('QUEUE_MAX_JOBS_PER_KEY', 10_000, 1, 1_000_000_000),
+  }
+}
+
+/** What files and chunks may have. */
 function fileBounds(read: Read) {
   return {
-    /** A request holds addresses, never data: 1,000 presigned ones have 2.5 MB. */
-    bodyBytes: 4 * MiB,
     /** How long a PUT waits for a look at the file, before it is accepted without one; 0: no look is taken. */
     preflightMs: read.integer('PREFLIGHT_MS', 2000, 0, 20_000),
     /** Looks at once; a PUT that comes beside them is accepted without one, so that a burst does not wait in line. */
@@ -147,7 +164,7 @@ function fileBounds(read: Read) {
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
     chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
     /** How long a source may be silent, and how slow it may be on the average of that time, in bytes a second. */
-    sourceIdleMs: read.integer('SOURCE_IDLE_SECONDS', 30, 1, 600) * 1000,
+    sourceIdleMs: read.integer('SOURCE_IDLE_SECONDS', 20, 1, 600) * 1000,
     sourceLeastBytes: read.integer('SOURCE_MIN_KB_SECOND', 4, 0, 1_000_000) * 1024,
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */
     tailBytes: 256 * 1024,
@@ -222,10 +239,24 @@ function jobBounds(read: Read) {
     sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
     /** Times that a job may be claimed before it ends in `erro`. */
     attempts: read.integer('ATTEMPTS', 5, 1, 100),
-    /** How long rows that were left out can be read. */
-    rejectsDays: read.integer('REJECTS_DAYS', 30, 1, 36_500),
+    ...keepingBounds(read),
     /** How long a stop waits for what is running. */
     drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,
+  }
+}
+
+/** How long things are kept. */
+function keepingBounds(read: Read) {
+  const jobsDays = read.integer('JOBS_DAYS', 90, 1, 36_500)
+  return {
+    /** How long a job, its log and its files' names can be read after its end. */
+    jobsDays,
+    /** How long rows that were left out can be read; never longer than their job. */
+    rejectsDays: Math.min(read.integer('REJECTS_DAYS', 30, 1, 36_500), jobsDays),
+    /** How long a change of a job's status stands in the stream of events. */
+    eventsDays: read.integer('EVENTS_DAYS', 7, 1, 3650),
+    /** How long a request that is sent again with its Idempotency-Key has the answer of the first one. */
+    idempotencyMs: read.integer('IDEMPOTENCY_HOURS', 24, 1, 8760) * 3_600_000,
   }
 }
 

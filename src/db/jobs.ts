@@ -1,6 +1,7 @@
 import type { Figura, Mode } from '../figura/types.ts'
 import type { DryRun, Format, Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
+import { keepOnce, type Once } from './idempotency.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
@@ -17,7 +18,7 @@ export type Job = {
   /** The addresses of several files; null: the one above. */
   urls: string[] | null
   sha256: string | null
-  /** What was asked for with the file; null: what the figura says. */
+  /** What was asked for with the file, else what the figura says; null, as of older jobs: what the figura says. */
   mode: Mode | null
   dryRun: DryRun | null
   format: Format | null
@@ -57,6 +58,8 @@ export type Job = {
   stageMs: number | null
   mergeMs: number | null
   error: Problem | null
+  /** The id of the key that it came by; null: the service asked for none. */
+  caller: string | null
 }
 
 /** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
@@ -70,21 +73,26 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>> & {
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller'>> & {
     /** The queries of the addresses, sealed. The addresses themselves come without them. */
     secret?: Uint8Array | null
   }
 
-/** Accepts a job. Once this has returned, the job cannot be lost. */
-export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
-  const { urls = null, etag = null, mode = null, dryRun = null, secret = null } = job
-  await sql`
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, secret)
-    values (
+/**
+ * Accepts a job. Once this has returned, the job cannot be lost. With `once` the key of its request is kept by the same
+ * statement: false when the key has a job already, and then nothing is done.
+ */
+export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boolean> {
+  const { urls = null, etag = null, mode = null, dryRun = null, caller = null, secret = null } = job
+  const { count } = await sql`
+    with kept as (${once ? keepOnce(sql, once, job.id) : sql`select`})
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller, secret)
+    select
       ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
-      ${secret}
-    )
+      ${caller}, ${secret}
+    from kept
   `
+  return count === 1
 }
 
 /** The job of that figura with that id; a job of another figura is not found. */

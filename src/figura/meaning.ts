@@ -1,5 +1,5 @@
 import { isRegistered, parseAddress } from '../address.ts'
-import { checkFrom, readColumns } from './column.ts'
+import { checkAlike, checkFrom, readColumns } from './column.ts'
 import { readCsv } from './csv.ts'
 import { checkExpression } from './expression.ts'
 import { type Fault, quoted } from './fault.ts'
@@ -39,6 +39,7 @@ export function readMeaning(
   if (within(whole, 'load').values.mode === undefined || wordOf(within(whole, 'load').values.mode, MODES))
     checkNoKey(load, whole)
   checkFrom(columns, whole)
+  checkAlike(columns, checks, whole)
   if (load.history) checkHistoryName(table, whole)
   checkServiceColumns(load, extra, columns, whole)
   sources.forEach((source, index) => checkPrefix(source, registered, ['sources', String(index)], say))

@@ -1,6 +1,6 @@
 import type { Bounds } from '../config.ts'
 
-/** How long a source is waited for. Passed in, so that tests need not wait as long. */
+/** How long a source is waited for: 30 s at the most without a byte. Passed in, so that tests need not wait as long. */
 export type Patience = {
   /**
    * Till a connection stands, TLS included. A live host needs one to three round trips, a lost SYN is sent
@@ -26,7 +26,7 @@ export type Patience = {
 
 export const PATIENCE: Patience = {
   connectMs: 10_000,
-  idleMs: 30_000,
+  idleMs: 20_000,
   leastBytes: 4096,
   retryMs: [200, 1000],
 }

@@ -137,12 +137,7 @@ describe.each(['expr', 'check'])('an expression of a figura, as %s, is refused',
 })
 
 test('an expression over a row is not', async () => {
-  const texts = [
-    `'a' || id`,
-    `list_transform([id], x -> x + 1)[1]`,
-    'today()',
-    `regexp_extract('ab', 'a')`,
-  ]
+  const texts = [`'a' || id`, `list_transform([id], x -> x + 1)[1]`, 'today()', `regexp_extract('ab', 'a')`]
   for (const text of texts) expect(await refusal('expr', text)).toBe('')
   expect(await refusal('check', `id > 0 and current_date > date '2020-01-01'`)).toBe('')
 })

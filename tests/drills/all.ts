@@ -1,7 +1,11 @@
+import { apiFuzz } from './api-fuzz.ts'
+import { authorisation } from './authorisation.ts'
+import { concurrency } from './concurrency.ts'
 import type { Drill } from './drill.ts'
+import { millionJobs } from './million-jobs.ts'
 import { secrets } from './secrets.ts'
 import { sourceLies } from './source-lies.ts'
 import { ssrf } from './ssrf.ts'
 
 /** Every drill, in the order in which they run. */
-export const DRILLS: Drill[] = [ssrf, sourceLies, secrets]
+export const DRILLS: Drill[] = [concurrency, millionJobs, authorisation, apiFuzz, ssrf, sourceLies, secrets]

@@ -16,6 +16,8 @@ export type Service = AsyncDisposable & {
   lines: Record<string, unknown>[]
   /** What it wrote to standard error so far. */
   errors: string[]
+  /** Sent with every request: where the service asks for keys, that of the test goes here. */
+  headers: Record<string, string>
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -54,6 +56,7 @@ export async function startService(options: {
       ALLOW_LOOPBACK_SOURCES: 'true',
       SOURCES: '*',
       SECRET_KEY,
+      AUTH: 'off',
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -79,7 +82,8 @@ export async function startService(options: {
     })
   const url = `http://127.0.0.1:${(await said('listening')).port}`
   const request = async (path: string, init?: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${url}${path}`, init)
+    const headers = { ...service.headers, ...Object(init?.headers) }
+    const response = await fetch(`${url}${path}`, { ...init, headers })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} }
   }
@@ -88,6 +92,7 @@ export async function startService(options: {
     pid: child.pid,
     lines,
     errors,
+    headers: {},
     said,
     get: (path) => request(path),
     put: (path, body) =>
