@@ -218,10 +218,24 @@ function jobBounds(read: Read) {
     sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
     /** Times that a job may be claimed before it ends in `erro`. */
     attempts: read.integer('ATTEMPTS', 5, 1, 100),
-    /** How long rows that were left out can be read. */
-    rejectsDays: read.integer('REJECTS_DAYS', 30, 1, 36_500),
+    ...keepingBounds(read),
     /** How long a stop waits for what is running. */
     drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,
+  }
+}
+
+/** How long things are kept. */
+function keepingBounds(read: Read) {
+  const jobsDays = read.integer('JOBS_DAYS', 90, 1, 36_500)
+  return {
+    /** How long a job, its log and its files' names can be read after its end. */
+    jobsDays,
+    /** How long rows that were left out can be read; never longer than their job. */
+    rejectsDays: Math.min(read.integer('REJECTS_DAYS', 30, 1, 36_500), jobsDays),
+    /** How long a change of a job's status stands in the stream of events. */
+    eventsDays: read.integer('EVENTS_DAYS', 7, 1, 3650),
+    /** How long a request that is sent again with its Idempotency-Key has the answer of the first one. */
+    idempotencyMs: read.integer('IDEMPOTENCY_HOURS', 24, 1, 8760) * 3_600_000,
   }
 }
 

@@ -48,6 +48,18 @@ export const ERRORS = {
     'The body is too large',
     'Send addresses, never the file itself; of many files a prefix with a *, or have BODY_MAX_KB raised.',
   ),
+  idempotency_key_invalid: e(
+    422,
+    'never',
+    'The key of the request is wrong',
+    'Send a UUID, or a name that no other request has.',
+  ),
+  idempotency_key_reused: e(
+    422,
+    'never',
+    'The key belongs to another request',
+    'Send a new key with what is new, and the old one only with the very same body.',
+  ),
   body_slow: e(408, 'later', 'The body comes too slowly', 'Send the whole body at once.'),
   key_refused: e(
     401,

@@ -45,8 +45,8 @@ function start(): Service {
   if (config.role !== 'api' || looks) requireWorkDir(config.workDir)
   const name = `bulk ${config.node} api`
   const sql = openPostgres(config.databaseUrl, { max: config.bounds.apiConnections, name })
-  const ackWaitMs = config.bounds.leaseMs
-  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, log })
+  const { leaseMs: ackWaitMs, eventsDays } = config.bounds
+  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, eventsDays, log })
   const service: Service = {
     sql,
     queue,
@@ -85,6 +85,7 @@ function api(config: Config, { sql, queue }: Links, service: () => Service, read
     allowLoopback: config.allowLoopback,
     body: { bytes: bounds.bodyBytes, ms: bounds.bodyMs },
     queue: { perFigura: bounds.queueJobs, perKey: bounds.queueJobsPerKey },
+    idempotencyMs: bounds.idempotencyMs,
     rejectsDays: bounds.rejectsDays,
     list: (pattern) => listFiles(pattern, config),
     preflight: async (sent) => service().looker?.look(sent),

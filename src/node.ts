@@ -5,13 +5,15 @@ import { takeStalled } from './db/jobs.ts'
 import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { startOrphanSweep } from './ingest/orphans.ts'
+import type { JobEvent } from './job.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
 import { publishEvent } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
-import { startRejectSweep } from './worker/expiry.ts'
-import { makeOwnFolder } from './worker/folder.ts'
+import type { Rounds } from './rounds.ts'
+import { startExpiry } from './worker/expiry.ts'
+import { keepFolders, makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
 import { STOP_MS, within } from './worker/stop.ts'
 
@@ -25,9 +27,7 @@ type Running = {
   queue: Queue
   pool: Awaited<ReturnType<typeof startPool>>
   consumption: ReturnType<typeof consume>
-  sweep: ReturnType<typeof startSweep>
-  orphans: ReturnType<typeof startOrphanSweep>
-  expiry: ReturnType<typeof startRejectSweep>
+  sweeps: Rounds[]
 }
 
 let log = createLog({ role: 'worker', pid: process.pid })
@@ -63,30 +63,40 @@ async function start(): Promise<Running> {
     stream: config.stream,
     name: `bulk ${config.node} worker`,
     ackWaitMs: config.bounds.leaseMs,
+    eventsDays: config.bounds.eventsDays,
     log,
   })
+  const tell = (event: JobEvent) =>
+    void publishEvent(queue, event).catch((error) =>
+      log.warn('an event was not told', { ...event, ...errorFields(error) }),
+    )
   const pool = await startPool(config, {
     log,
-    onEvent: (event) =>
-      void publishEvent(queue, event).catch((error) =>
-        log.warn('an event was not told', { ...event, ...errorFields(error) }),
-      ),
+    onEvent: tell,
     onFatal: (why) => {
       log.error('a worker thread cannot go on; the process is replaced', { why })
       process.exit(1)
     },
   })
   const consumption = consume(queue, { slots: config.threads, run: pool.run, log })
-  const sweep = startSweep(queue, {
-    everyMs: config.bounds.sweepMs,
-    leaseMs: config.bounds.leaseMs,
-    take: (options) => takeStalled(sql, options),
-    log,
-  })
-  const orphans = startOrphanSweep(sql, { everyMs: config.bounds.sweepMs, log })
-  const { sweepMs, rejectsDays } = config.bounds
-  const expiry = startRejectSweep(sql, { everyMs: sweepMs, days: rejectsDays, log })
-  return { config, sql, queue, pool, consumption, sweep, orphans, expiry }
+  return { config, sql, queue, pool, consumption, sweeps: startSweeps({ config, sql, queue, tell }) }
+}
+
+/** What every node does beside its tasks, without a leader. */
+function startSweeps({
+  config,
+  sql,
+  queue,
+  tell,
+}: Pick<Running, 'config' | 'sql' | 'queue'> & { tell: (event: JobEvent) => void }): Rounds[] {
+  const { node, workDir, bounds } = config
+  const { sweepMs: everyMs, leaseMs } = bounds
+  return [
+    startSweep(queue, { everyMs, leaseMs, take: (options) => takeStalled(sql, options), log }),
+    startOrphanSweep(sql, { everyMs, leaseMs, node, tell, log }),
+    startExpiry(sql, { everyMs, kept: bounds, log }),
+    keepFolders(workDir, { everyMs, node, log }),
+  ]
 }
 
 /** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
@@ -97,7 +107,7 @@ async function stop(why: string): Promise<void> {
     log.info('stopped while starting', { why })
     process.exit(0)
   }
-  const { config, sql, queue, pool, consumption, sweep, orphans, expiry } = running
+  const { config, sql, queue, pool, consumption } = running
   const { drainMs } = config.bounds
   log.info('draining', { why })
   const drained = consumption.stop()
@@ -107,7 +117,7 @@ async function stop(why: string): Promise<void> {
     if (!(await within(STOP_MS.interrupt, drained)))
       log.warn('a task could not be interrupted; its lease has to run out')
   }
-  const sweeps = Promise.all([sweep.stop(), orphans.stop(), expiry.stop()])
+  const sweeps = Promise.all(running.sweeps.map((sweep) => sweep.stop()))
   await Promise.all([pool.stop(), within(STOP_MS.threads, sweeps)])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')

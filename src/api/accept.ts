@@ -1,6 +1,8 @@
+import { findOnce, type Once } from '../db/idempotency.ts'
 import { insertJob, type NewJob, saveContract } from '../db/jobs.ts'
 import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
+import { isFiguraName } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
 import { errorFields, type Log } from '../log.ts'
 import { checkSource } from '../source/check.ts'
@@ -8,6 +10,8 @@ import { addressesOf } from './addresses.ts'
 import type { Caller } from './caller.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { inTime } from './in-time.ts'
+import { onceOf, requireSame } from './once.ts'
+import { unavailable } from './problem.ts'
 import { openRoom, type QueueLimits } from './room.ts'
 import type { Accepted, Submission } from './schemas.ts'
 
@@ -30,6 +34,8 @@ export type AcceptDependencies = {
   sql: Sql
   allowLoopback: boolean
   accepted: OnAccepted
+  /** How long a request that is sent again with its key has the answer of the first one. */
+  idempotencyMs: number
   /** The addresses that one with a `*` stands for at this moment. */
   list: (pattern: string) => Promise<string[]>
   /** Absent: whatever is sent is accepted, and the worker finds out. */
@@ -38,17 +44,29 @@ export type AcceptDependencies = {
   log: Log
 }
 
+/** Who sends a file; with `key` the same request may be sent again, and makes no second job. */
+export type Sender = { caller: Caller; key?: string }
+
+/** What is answered. `replayed`: it was accepted before, under the same key. */
+export type Answered = { job: Accepted; replayed: boolean }
+
 /**
- * Makes the function that accepts files for a figura: it looks for room in the queue, checks the addresses, has a look
- * taken at the files, commits the job's row, and tells of it.
+/**
+ * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
+ * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
  * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
- * source_empty, unavailable; what is against the files; or what PostgreSQL says
+ * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, accepted, preflight, queue, log } = dependencies
+  const { sql, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
   const takePlace = openRoom(sql, queue)
-  return async (caller: Caller, name: string, body: Submission): Promise<Accepted> => {
+  return async (name: string, body: Submission, { caller, key }: Sender): Promise<Answered> => {
+    const named = key !== undefined && isFiguraName(name)
+    const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
+    const once = named ? onceOf(body, { ...asked, key }) : undefined
+    const before = once && (await inTime(findBefore(sql, once)))
+    if (before) return before
     const served = findFigura(caller.figuras, name)
     refuseMode(served, body.mode)
     await takePlace(served.name, caller.id)
@@ -61,12 +79,31 @@ export function acceptJob(dependencies: AcceptDependencies) {
     await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
     const figura = served.name
-    const asked = { ...sent, dryRun: body.dry_run ?? null, caller: caller.id || null }
-    const job = { id, figura, contract: served.hash, url, urls, ...asked }
-    await inTime(keepJob(sql, contracts, served, job))
+    const row = { id, figura, contract: served.hash, url, urls, ...sent }
+    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null }
+    if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
-    return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }
+    return { job: answerOf(id, figura), replayed: false }
   }
+}
+
+function answerOf(id: string, figura: string): Accepted {
+  return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }
+}
+
+/** The answer that a request with this key had before. */
+async function findBefore(sql: Sql, once: Once): Promise<Answered | undefined> {
+  const found = await findOnce(sql, once)
+  if (!found) return undefined
+  requireSame(once, found)
+  return { job: answerOf(found.job, once.figura), replayed: true }
+}
+
+/** The answer of the request with the same key that was accepted while this one was looked at. */
+async function findTwin(sql: Sql, once: Once | undefined): Promise<Answered> {
+  const twin = once && (await findBefore(sql, once))
+  if (!twin) throw unavailable('a request with this key that has just been forgotten')
+  return twin
 }
 
 /** The addresses of the files, each of which the figura admits; those of a pattern as they are now. */
@@ -94,21 +131,31 @@ function refuseMode({ figura }: ServedFigura, mode: Mode | undefined): void {
   )
 }
 
+/** Tries to keep a job: a contract that is cleared away in between, once more by the sweeper, is kept anew. */
+const KEEP_TRIES = 3
+
 /**
- * One INSERT, once the contract is known to be kept; `contracts` are those that this process has seen kept.
+ * One INSERT, once the contract is known to be kept; `contracts` are those that this process has seen kept. False: the
+ * key of the request has a job already.
  */
-async function keepJob(sql: Sql, contracts: Set<string>, served: ServedFigura, job: NewJob): Promise<void> {
-  if (contracts.has(served.hash)) {
+async function keepJob(
+  sql: Sql,
+  contracts: Set<string>,
+  served: ServedFigura,
+  job: NewJob,
+  once: Once | undefined,
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    if (!contracts.has(served.hash)) await saveContract(sql, served)
+    contracts.add(served.hash)
     try {
-      return await insertJob(sql, job)
+      return await insertJob(sql, job, once)
     } catch (error) {
       // 23503, foreign_key_violation: somebody has cleared the contracts since
-      if (sqlState(error) !== '23503') throw error
+      if (sqlState(error) !== '23503' || tries === KEEP_TRIES) throw error
+      contracts.delete(served.hash)
     }
   }
-  await saveContract(sql, served)
-  contracts.add(served.hash)
-  await insertJob(sql, job)
 }
 
 /**

@@ -7,6 +7,7 @@ import { cursorOf, jobBefore } from './cursor.ts'
 import { findJobs, requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
 import { requireObject } from './invalid.ts'
+import { keyOf } from './once.ts'
 import { says } from './operation.ts'
 import { readDetails } from './rejects-view.ts'
 import { FiguraParams, JobParams } from './schema-parts.ts'
@@ -32,8 +33,10 @@ export function createBulk(dependencies: BulkDependencies) {
   return new Elysia({ name: 'bulk' })
     .put(
       '/:figura/_bulk',
-      async ({ params, body, request, set }) => {
-        const job = await accept(callerOf(request), params.figura, body)
+      async ({ params, body, set, request }) => {
+        const sender = { caller: callerOf(request), key: keyOf(request.headers) }
+        const { job, replayed } = await accept(params.figura, body, sender)
+        if (replayed) set.headers['idempotency-replayed'] = 'true'
         set.status = 202
         set.headers.location = job.status_url
         set.headers['retry-after'] = '1'
@@ -94,13 +97,16 @@ const SUBMIT = says({
   description:
     'Accepts the address of a file for loading. The job is safe from then on. Before, a short look is taken at the ' +
     'file: one that does not fit is refused at once, and no job is made; when the look takes too long the file is ' +
-    'accepted, and the job tells. The body is read as JSON whatever its content type.',
+    'accepted, and the job tells. The body is read as JSON whatever its content type. With an Idempotency-Key the ' +
+    'request can be sent again, should its answer be lost: it makes no second job.',
   tag: 'Jobs',
   scope: 'submit',
   errors: [
     'body_not_json',
     'body_invalid',
     'body_too_large',
+    'idempotency_key_invalid',
+    'idempotency_key_reused',
     'body_slow',
     'queue_full',
     'mode_refused',
@@ -123,7 +129,16 @@ const SUBMIT = says({
     'figura_broken',
     'unavailable',
   ],
-  headers: { Location: 'The status_url.', 'Retry-After': 'Seconds to wait before asking for the status.' },
+  takes: {
+    'Idempotency-Key':
+      'A name for this request, such as a UUID: 1 to 255 characters of ASCII without a space. Sent again with the ' +
+      'same body it has the answer of the first time; with another body it is refused.',
+  },
+  headers: {
+    Location: 'The status_url.',
+    'Retry-After': 'Seconds to wait before asking for the status.',
+    'Idempotency-Replayed': 'true: the request was accepted before, under the same Idempotency-Key.',
+  },
 })
 
 const STATUS = says({

@@ -54,7 +54,7 @@ export function completeDocument(document: RouteDocument, figuras: Figuras): Jso
 type Served = Extract<LoadedFigura, { hash: string }>
 
 function completeOperation(operation: Operation, served: Served[]): Json {
-  const { [MORE]: more = { errors: [], headers: {}, scope: undefined }, responses, ...rest } = operation
+  const { [MORE]: more = NOTHING_MORE, responses, ...rest } = operation
   const headers = { ...more.headers, ...(more.scope && RATE_HEADERS) }
   const id = rest.operationId
   const answers = Object.entries(responses ?? {}).map(([status, answer]) => {
@@ -69,12 +69,23 @@ function completeOperation(operation: Operation, served: Served[]): Json {
     ...body,
     description: [rest.description, needText(more.scope), added[id]].filter(Boolean).join('\n\n'),
     security: more.scope ? [{ [KEY]: [] }] : [],
-    parameters: rest.parameters?.map((parameter) => completeParameter(parameter, served)),
+    parameters: parametersOf(rest.parameters, more, served),
     responses: {
       ...Object.fromEntries(answers),
       ...problemResponses([...more.errors, ...gateErrors(more.scope), 'internal']),
     },
   }
+}
+
+const NOTHING_MORE: More = { errors: [], takes: {}, headers: {}, scope: undefined }
+
+function parametersOf(parameters: Parameter[] = [], { takes }: More, served: Served[]): Json[] | undefined {
+  const headers = Object.entries(takes).map(([name, description]) => ({
+    ...{ name, in: 'header', required: false, description },
+    schema: { type: 'string' },
+  }))
+  const all = [...parameters.map((parameter) => completeParameter(parameter, served)), ...headers]
+  return all.length ? all : undefined
 }
 
 const KEY = 'key'

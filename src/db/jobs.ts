@@ -1,6 +1,7 @@
 import type { Figura, Mode } from '../figura/types.ts'
 import type { DryRun, Format, Phase, Status } from '../job.ts'
 import type { Problem } from '../errors.ts'
+import { keepOnce, type Once } from './idempotency.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
@@ -74,16 +75,21 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
   Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller'>>
 
-/** Accepts a job. Once this has returned, the job cannot be lost. */
-export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
+/**
+ * Accepts a job. Once this has returned, the job cannot be lost. With `once` the key of its request is kept by the same
+ * statement: false when the key has a job already, and then nothing is done.
+ */
+export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boolean> {
   const { urls = null, etag = null, mode = null, dryRun = null, caller = null } = job
-  await sql`
+  const { count } = await sql`
+    with kept as (${once ? keepOnce(sql, once, job.id) : sql`select`})
     insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller)
-    values (
+    select
       ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
       ${caller}
-    )
+    from kept
   `
+  return count === 1
 }
 
 /** The job of that figura with that id; a job of another figura is not found. */

@@ -1,4 +1,4 @@
-/** How long a source is waited for. Passed in, so that tests need not wait as long. */
+/** How long a source is waited for: 30 s at the most without a byte. Passed in, so that tests need not wait as long. */
 export type Patience = {
   /**
    * Till a connection stands, TLS included. A live host needs one to three round trips, a lost SYN is sent
@@ -17,4 +17,4 @@ export type Patience = {
   retryMs: readonly number[]
 }
 
-export const PATIENCE: Patience = { connectMs: 10_000, idleMs: 30_000, retryMs: [200, 1000] }
+export const PATIENCE: Patience = { connectMs: 10_000, idleMs: 20_000, retryMs: [200, 1000] }

@@ -87,6 +87,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     body: { bytes: BODY_BYTES, ms: BODY_MS },
     queue: options.queue ?? { perFigura: 1000, perKey: 1000 },
     rejectsDays: 30,
+    idempotencyMs: 86_400_000,
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
   })

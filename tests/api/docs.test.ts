@@ -148,6 +148,8 @@ describe('the documentation as data', () => {
       'file_not_known',
       'file_not_parquet',
       'file_too_large',
+      'idempotency_key_invalid',
+      'idempotency_key_reused',
       'internal',
       'job_unknown',
       'key_null',
