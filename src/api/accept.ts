@@ -4,7 +4,9 @@ import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import { isFiguraName } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
+import { sealQueries } from '../seal.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
 import type { Caller } from './caller.ts'
@@ -33,6 +35,8 @@ export type Preflight = (sent: Sent) => Promise<void>
 export type AcceptDependencies = {
   sql: Sql
   allowLoopback: boolean
+  /** What queries of addresses are sealed with; absent: such addresses are refused. */
+  secretKey?: string | undefined
   accepted: OnAccepted
   /** How long a request that is sent again with its key has the answer of the first one. */
   idempotencyMs: number
@@ -57,7 +61,7 @@ export type Answered = { job: Accepted; replayed: boolean }
  * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, accepted, preflight, queue, idempotencyMs, log } = dependencies
+  const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
   const takePlace = openRoom(sql, queue)
   return async (name: string, body: Submission, { caller, key }: Sender): Promise<Answered> => {
@@ -75,10 +79,12 @@ export function acceptJob(dependencies: AcceptDependencies) {
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
       mode: body.mode ?? loadOf(served.figura).mode,
     }
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
+    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const figura = served.name
-    const row = { id, figura, contract: served.hash, url, urls, ...sent }
+    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+    const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
     const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null }
     if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
@@ -112,10 +118,10 @@ async function findFiles(
   { allowLoopback, list }: AcceptDependencies,
 ): Promise<{ url: string; urls: string[] | null }> {
   const { url, urls, pattern } = addressesOf(body)
-  for (const one of urls ?? [url]) checkSource(one, figura.sources, allowLoopback)
+  for (const one of urls ?? [url]) checkSource(one, figura.sources, { allowLoopback })
   if (!pattern) return { url, urls }
   const found = await list(url)
-  for (const one of found) checkSource(one, figura.sources, allowLoopback)
+  for (const one of found) checkSource(one, figura.sources, { allowLoopback })
   return { url, urls: found }
 }
 
