@@ -45,6 +45,7 @@ export async function startService(
       WORK_DIR: join(dir, 'work'),
       WORKER_THREADS: String(threads),
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
       ...env,
     },
   })

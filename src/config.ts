@@ -26,6 +26,8 @@ export type Config = {
   figurasDir: string
   /** Where chunks of files stand while they are read. */
   workDir: string
+  /** Whether callers need a key. `off` lets everybody who reaches the port do everything. */
+  auth: 'keys' | 'off'
   s3: S3Config
   /** For development and tests: files may come from http:// and from loopback addresses. */
   allowLoopback: boolean
@@ -59,6 +61,7 @@ export function readConfig(env: Environment = process.env): Config {
     stream: read.matching('NATS_STREAM', /^[A-Z][A-Z0-9_]{0,31}$/, 'BULK', 'capital letters, digits and _'),
     figurasDir: resolve(env.FIGURAS_DIR || 'figuras'),
     workDir: resolve(env.WORK_DIR || '/tmp/bulk'),
+    auth: read.oneOf('AUTH', ['keys', 'off'] as const, 'keys'),
     s3: {
       endpoint: env.S3_ENDPOINT
         ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
@@ -99,14 +102,28 @@ export function workerEnvironment(threads: number, env: Environment = process.en
 type Read = ReturnType<typeof reader>
 
 function boundsOf(read: Read) {
-  return { ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
+  return { ...callerBounds(read), ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
 }
 
-/** What requests, files and chunks may have. */
+/** What callers may send, and how much of it. */
+function callerBounds(read: Read) {
+  return {
+    /** A request holds addresses, never data. A list of 1,000 presigned ones has 2.5 MB, and needs a higher bound. */
+    bodyBytes: read.integer('BODY_MAX_KB', 64, 1, 16_384) * 1024,
+    /** How long a body may take to come in: one that drips holds a connection no longer. */
+    bodyMs: read.integer('BODY_SECONDS', 10, 1, 25) * 1000,
+    /** Requests of one key, in one API node: so many a second in the long run, and a burst after a rest. */
+    requestsPerSecond: read.integer('RATE_PER_SECOND', 100, 1, 1_000_000),
+    requestsBurst: read.integer('RATE_BURST', 500, 1, 1_000_000),
+    /** Jobs of one figura, and of one key, that may wait or run; what comes beyond is refused. */
+    queueJobs: read.integer('QUEUE_MAX_JOBS', 10_000, 1, 1_000_000_000),
+    queueJobsPerKey: read.integer('QUEUE_MAX_JOBS_PER_KEY', 10_000, 1, 1_000_000_000),
+  }
+}
+
+/** What files and chunks may have. */
 function fileBounds(read: Read) {
   return {
-    /** A request holds addresses, never data: 1,000 presigned ones have 2.5 MB. */
-    bodyBytes: 4 * MiB,
     /** How long a PUT waits for a look at the file, before it is accepted without one; 0: no look is taken. */
     preflightMs: read.integer('PREFLIGHT_MS', 2000, 0, 20_000),
     /** Looks at once; a PUT that comes beside them is accepted without one, so that a burst does not wait in line. */

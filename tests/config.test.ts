@@ -13,6 +13,7 @@ describe('the environment', () => {
       port: 3000,
       threads: 2,
       stream: 'BULK',
+      auth: 'keys',
       allowLoopback: false,
     })
     expect(Object.isFrozen(config) && Object.isFrozen(config.bounds)).toBe(true)
@@ -20,8 +21,8 @@ describe('the environment', () => {
 
   test('that is wrong is told all at once, by name, and without a password', () => {
     const wrong = () =>
-      readConfig({ DATABASE_URL: 'mysql://u:secret@h/d', PORT: '70000', LEASE_SECONDS: '401' })
-    for (const name of ['DATABASE_URL', 'NATS_URL', 'PORT', 'LEASE_SECONDS'])
+      readConfig({ DATABASE_URL: 'mysql://u:secret@h/d', PORT: '70000', LEASE_SECONDS: '401', AUTH: 'no' })
+    for (const name of ['DATABASE_URL', 'NATS_URL', 'PORT', 'LEASE_SECONDS', 'AUTH'])
       expect(wrong).toThrow(`${name}: found`)
     expect(wrong).not.toThrow('secret')
   })

@@ -17,7 +17,14 @@ export function exampleOf(schema: TSchema): unknown {
 
 /** Jobs in the statuses that matter most, as the status address answers them. */
 export function jobExamples(): Record<string, { summary: string; value: object }> {
-  const plain = { error: null, mode: null, dry_run: null, files: null, rejects: null, impact: null }
+  const plain = {
+    error: null,
+    mode: 'merge' as const,
+    dry_run: null,
+    files: null,
+    rejects: null,
+    impact: null,
+  }
   const job = { ...Object(exampleOf(JobStatus)), ...plain }
   const ended = { phase: null, finished_at: '2026-03-02T12:00:06.700Z' }
   const none = Object.fromEntries(Object.keys(job.stats).map((name) => [name, null]))
@@ -129,6 +136,40 @@ const SAID: Partial<Record<ErrorCode, Said>> = {
     subject: 'The body',
     found: '24117248 bytes',
     expected: 'at most 65536 bytes',
+    instance: BULK,
+  },
+  body_slow: {
+    subject: 'The body',
+    found: 'a part of it after 10000 ms',
+    expected: 'all of it',
+    instance: BULK,
+  },
+  key_refused: {
+    subject: 'The key of the caller',
+    found: 'none',
+    expected: 'Authorization: Bearer bulk_…',
+    instance: BULK,
+  },
+  scope_missing: {
+    subject: 'The key for the figura fornecedores',
+    found: 'no such scope',
+    expected: 'submit',
+    scope: 'submit',
+    instance: BULK,
+  },
+  rate_limited: {
+    subject: 'The caller',
+    found: 'more requests than it may send',
+    expected: 'a pause',
+    retry_after: 1,
+    instance: BULK,
+  },
+  queue_full: {
+    subject: 'The figura fornecedores',
+    found: '10000 jobs that have not ended',
+    expected: 'fewer',
+    limit: 10_000,
+    retry_after: 10,
     instance: BULK,
   },
   unavailable: {

@@ -9,11 +9,9 @@ import type { JobStatus } from './schemas.ts'
 /** Characters of an example's value that are shown. */
 const VALUE_LENGTH = 200
 
-/** Rows that a job has left out, as far as it goes; of one that ended for them, as many as were found. */
-export function rejectedCount({ rejected, rowsRejected, error }: Job): number {
-  if (rejected !== null) return rejected
-  const found = error?.code === 'too_many_rejected' ? Number(error.rejected) : 0
-  return Math.max(rowsRejected, Number.isSafeInteger(found) ? found : 0)
+/** Rows that a job has left out so far, or had by its end. */
+export function rejectedCount({ rejected, rowsRejected }: Job): number {
+  return rejected ?? rowsRejected
 }
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */
@@ -24,7 +22,8 @@ export async function readDetails(sql: Sql, job: Job): Promise<Pick<JobStatus, '
   ])
   const rows = new Map(files.map((file) => [file.no, file]))
   const listed = job.urls?.map((url, no) => {
-    const { rows: count = null, bytes = null } = rows.get(no) ?? {}
+    // of one file alone, such as a pattern may stand for, the job's own row tells
+    const { rows: count = null, bytes = null } = rows.get(no) ?? (job.urls?.length === 1 ? job : {})
     return { url: publicUrl(url), rows: count, bytes }
   })
   if (!by) return { files: listed ?? null, rejects: null }

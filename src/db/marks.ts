@@ -56,10 +56,10 @@ export type Mark = { no: number; kind: Chunk['kind']; rows: number; read: number
 
 /**
  * How far the stage is after a mark. `last`: this mark was the last one missing, so the merge is ours to do.
- * `rejected`: rows that the job has left out so far.
+ * `read` and `rejected`: rows that the job has read and left out so far.
  */
 export type Marked =
-  { kind: 'marked'; last: boolean; rejected: number; released: number[] } | { kind: 'lost' }
+  { kind: 'marked'; last: boolean; read: number; rejected: number; released: number[] } | { kind: 'lost' }
 
 /**
  * Marks chunks as done, in the transaction that staged their rows. `lost`: one of them was done already or the stage
@@ -81,14 +81,15 @@ export async function markDone(
   }
   const staged = chunks.filter((chunk) => chunk.kind === 'rows')
   const sum = (count: (mark: Mark) => number) => staged.reduce((total, mark) => total + count(mark), 0)
-  const [progress] = await tx<{ last: boolean; rejected: number }[]>`
+  const [progress] = await tx<{ last: boolean; read: number; rejected: number }[]>`
     update bulk.job set
       chunks_done = chunks_done + ${staged.length},
       checks_done = checks_done + ${chunks.length - staged.length},
       rows_done = rows_done + ${sum(({ read }) => read)},
       rows_rejected = rows_rejected + ${sum(({ rejected }) => rejected)}
     where id = ${job} and stage = ${stage} and status = 'processando'
-    returning chunks_done = chunks_total and checks_done = checks_total as last, rows_rejected as rejected
+    returning chunks_done = chunks_total and checks_done = checks_total as last,
+      rows_done as read, rows_rejected as rejected
   `
   if (!progress) return { kind: 'lost' }
   const released = await tx<{ no: number }[]>`
@@ -101,8 +102,8 @@ export async function markDone(
   return { kind: 'marked', ...progress, released: released.map((row) => row.no) }
 }
 
-/** The marks of a stage: how many there are, how many are set, and the rows that were read and staged under them. */
-type Marks = { total: number; done: number; rows: number; read: number }
+/** The marks of a stage, and the rows that they stand for: read from the file, copied, left out. */
+type Marks = { total: number; done: number; read: number; staged: number; rejected: number }
 
 /** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
@@ -110,11 +111,12 @@ export async function readMarks(sql: Sql | Transaction, job: string, stage: numb
     select
       count(*) as total,
       count(done_at) as done,
-      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows,
-      coalesce(sum(read) filter (where done_at is not null), 0)::bigint as read
+      coalesce(sum(coalesce(read, rows)) filter (where done_at is not null), 0)::bigint as read,
+      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as staged,
+      coalesce(sum(rejected) filter (where done_at is not null), 0)::bigint as rejected
     from bulk.chunk where job = ${job} and stage = ${stage}
   `
-  return marks ?? { total: 0, done: 0, rows: 0, read: 0 }
+  return marks ?? { total: 0, done: 0, read: 0, staged: 0, rejected: 0 }
 }
 
 /** Chunks that are not done and that nobody holds: the first `limit` of them, marked as released. */

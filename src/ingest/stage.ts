@@ -17,6 +17,7 @@ import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
 import { rejectLimit, tooManyRejected } from './rejects.ts'
 import { sourcesOf } from './rules.ts'
+import { refuseRows } from './plan.ts'
 import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 import { type Rows, takeRows } from './take.ts'
@@ -38,8 +39,7 @@ export async function stageChunks(
   for (const chunk of chunks)
     if (chunk.kind !== 'rows') await runCheck(chunk.kind, { job, file }, context, { report, signal })
   await pieces.ready()
-  // awaited here: the pieces are given up when this function returns
-  return await context.sql.begin(async (tx) => {
+  const marked = await context.sql.begin(async (tx) => {
     await commitWithoutWaiting(tx)
     const marks: Mark[] = []
     for (const chunk of chunks) {
@@ -52,11 +52,15 @@ export async function stageChunks(
     }
     const marked = await markDone(tx, { job: job.id, stage, chunks: marks }, { release: 1 })
     if (marked.kind === 'lost') throw new JobLost('the chunk was done already, or its stage was given up')
+    // each stream was within the bound by itself; how many rows they have together is known here
+    refuseRows({ rows: marked.read, files: job.urls?.length ?? 1 }, job.definition, context.config.bounds)
     const rows = job.rows ?? (marked.last ? (await readMarks(tx, job.id, stage)).read : null)
     if (marked.rejected > rejectLimit(job.definition, rows))
       throw tooManyRejected(job.definition, { rows, rejected: marked.rejected, rejects: [] })
     return marked
   })
+  job.taken = undefined
+  return marked
 }
 
 /** The rows to be staged: there is one chunk of them at the most, beside the checks. */
@@ -139,6 +143,9 @@ export async function copyRows(
     await insertRejects(sql, place, taken.found().rejects).catch(() => {})
     const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
     throw fileError(file.source, explained)
+  } finally {
+    const { read, rejected } = taken.found()
+    job.taken = { read, rejected }
   }
 }
 

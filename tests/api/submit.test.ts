@@ -180,7 +180,7 @@ describe('a file is refused, and no job made', () => {
     [{ urls: [] }, [['urls', 'a list', several]]],
     [{ urls: URL }, [['urls', `a text of ${URL.length} characters`, several]]],
     [{ urls: [URL, 5] }, [['urls.1', '5', several]]],
-    [{ urls: [URL, URL] }, [['urls', 'an address that is there twice', 'each file once']]],
+    [{ urls: [URL, URL] }, [['urls', 'a file that is there twice (addresses 1 and 2)', 'each file once']]],
     [{ urls: [URL, `${URL}*`] }, [['urls', 'an address with a "*"', 'such an address alone, as `url`']]],
     [
       { urls: [URL, `${URL}2`], sha256: '0'.repeat(64) },
@@ -216,7 +216,9 @@ describe('a file is refused, and no job made', () => {
     for (const body of [text, new Blob([text]).stream()]) {
       const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body })
       expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
-      expect(answer.body.detail).toContain('Send the address of the file, never the file itself.')
+      expect(answer.body.detail).toContain(
+        'Send addresses, never the file itself; of many files a prefix with a *, ',
+      )
     }
     const { status } = await api.ask('/coisas/_bulk', { method: 'PUT', body: text.slice(0, BODY_BYTES) })
     expect(status).toBe(202)

@@ -10,6 +10,8 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Lines of its log so far. */
   lines: Record<string, unknown>[]
+  /** Sent with every request: where the service asks for keys, that of the test goes here. */
+  headers: Record<string, string>
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -46,6 +48,7 @@ export async function startService(options: {
       S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -69,7 +72,8 @@ export async function startService(options: {
     })
   const url = `http://127.0.0.1:${(await said('listening')).port}`
   const request = async (path: string, init?: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${url}${path}`, init)
+    const headers = { ...service.headers, ...Object(init?.headers) }
+    const response = await fetch(`${url}${path}`, { ...init, headers })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} }
   }
@@ -77,6 +81,7 @@ export async function startService(options: {
     url,
     pid: child.pid,
     lines,
+    headers: {},
     said,
     get: (path) => request(path),
     put: (path, body) =>

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { badRow, largeRow, RECORD_BYTES } from './fault.ts'
+import { badRow, largeRow, manyValues, RECORD_BYTES, RECORD_VALUES } from './fault.ts'
 import { badEncoding, createSink, type Segment } from './sink.ts'
 import { csvLine, writeText } from './text.ts'
 
@@ -81,10 +81,18 @@ async function* linesOf(
   if (text.trim() !== '') yield text
 }
 
+/** JSON may say half a character, which no UTF-8 does; written anew, only such halves are still escaped. */
+const SURROGATE = /\\ud[89a-f]/i
+const HALF_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
 /** The keys of an object, and the JSON of their values. */
 function pairsOf(line: string, row: number): [key: string, json: string][] {
+  if (line.length > RECORD_VALUES && countValues(line) > RECORD_VALUES) throw manyValues(row)
   try {
-    if (typeof JSON.parse(line) !== 'object') throw new SyntaxError('a value that is no object')
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object') throw new SyntaxError('a value that is no object')
+    if (SURROGATE.test(line) && HALF_PAIR.test(JSON.stringify(value)))
+      throw new SyntaxError('half a character')
   } catch (error) {
     throw badRow(row, `a line that is not JSON (${(error as Error).message})`, 'one JSON object on each line')
   }
@@ -102,6 +110,21 @@ function pairsOf(line: string, row: number): [key: string, json: string][] {
     if (line[at] === ',') at = skipBlanks(line, at + 1)
   }
   return pairs
+}
+
+/** The values of a line that may be no JSON at all: what separates or begins them, outside of texts. */
+function countValues(line: string): number {
+  let values = 1
+  let text = false
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (text) {
+      if (code === 92) at++
+      else if (code === 34) text = false
+    } else if (code === 34) text = true
+    else if (code === 44 || code === 91 || code === 123) values++
+  }
+  return values
 }
 
 // the line is valid JSON by now: these only look for ends
