@@ -130,6 +130,12 @@ export const ERRORS = {
     'The source sent fewer bytes than it promised',
     'It is tried again; if that goes on, upload the file anew.',
   ),
+  secret_unreadable: e(
+    503,
+    'later',
+    'The secret part of the address cannot be read',
+    'Give every node the same SECRET_KEY; then send the job again.',
+  ),
   sha256_differs: e(
     422,
     'never',

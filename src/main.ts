@@ -77,12 +77,13 @@ function listen(config: Config, links: Links, service: () => Service): Server {
 
 function api(config: Config, { sql, queue }: Links, service: () => Service, readiness: Readiness) {
   const { bounds } = config
-  const figuras = openFiguras(config.figurasDir)
+  const figuras = openFiguras(config.figurasDir, config.sources)
   return createApp({
     sql,
     figuras,
     callers: callers(config, sql, figuras),
     allowLoopback: config.allowLoopback,
+    secretKey: config.secretKey,
     body: { bytes: bounds.bodyBytes, ms: bounds.bodyMs },
     queue: { perFigura: bounds.queueJobs, perKey: bounds.queueJobsPerKey },
     idempotencyMs: bounds.idempotencyMs,

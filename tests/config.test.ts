@@ -28,6 +28,36 @@ describe('the environment', () => {
   })
 })
 
+describe('the registered sources', () => {
+  test('are none unless somebody says so', () => {
+    expect(read().sources).toEqual([])
+    const SOURCES = 's3://exportacoes/ https://arquivos.exemplo.com.br/a, s3://balde'
+    expect(read({ SOURCES }).sources).toEqual([
+      's3://exportacoes/',
+      'https://arquivos.exemplo.com.br/a',
+      's3://balde',
+    ])
+  })
+
+  test('are all of them in development alone', () => {
+    expect(() => read({ SOURCES: '*' })).toThrow('SOURCES: found a prefix (without ALLOW_LOOPBACK_SOURCES)')
+    expect(read({ SOURCES: '*', ALLOW_LOOPBACK_SOURCES: 'true' }).sources).toEqual(['*'])
+  })
+
+  test('are addresses without what could be a secret', () => {
+    for (const SOURCES of [
+      'exportacoes',
+      'https://u:p@h/',
+      'https://h/?a=canary',
+      'ftp://h/',
+      's3://b/../c/',
+    ]) {
+      expect(() => read({ SOURCES })).toThrow('SOURCES: found a prefix')
+      expect(() => read({ SOURCES })).not.toThrow('canary')
+    }
+  })
+})
+
 describe('the keys of the bucket', () => {
   const aws = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_SESSION_TOKEN: 'c' }
 

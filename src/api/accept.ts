@@ -4,7 +4,9 @@ import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import { isFiguraName } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
+import { sealQueries } from '../seal.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
 import type { Caller } from './caller.ts'
@@ -33,6 +35,8 @@ export type Preflight = (sent: Sent) => Promise<void>
 export type AcceptDependencies = {
   sql: Sql
   allowLoopback: boolean
+  /** What queries of addresses are sealed with; absent: such addresses are refused. */
+  secretKey?: string | undefined
   accepted: OnAccepted
   /** How long a request that is sent again with its key has the answer of the first one. */
   idempotencyMs: number
@@ -51,14 +55,13 @@ export type Sender = { caller: Caller; key?: string }
 export type Answered = { job: Accepted; replayed: boolean }
 
 /**
-/**
  * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
  * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
  * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
  * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, accepted, preflight, queue, idempotencyMs, log } = dependencies
+  const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
   const takePlace = openRoom(sql, queue)
   return async (name: string, body: Submission, { caller, key }: Sender): Promise<Answered> => {
@@ -76,10 +79,12 @@ export function acceptJob(dependencies: AcceptDependencies) {
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
       mode: body.mode ?? loadOf(served.figura).mode,
     }
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
+    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const figura = served.name
-    const row = { id, figura, contract: served.hash, url, urls, ...sent }
+    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+    const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
     const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null }
     if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
@@ -113,10 +118,10 @@ async function findFiles(
   { allowLoopback, list }: AcceptDependencies,
 ): Promise<{ url: string; urls: string[] | null }> {
   const { url, urls, pattern } = addressesOf(body)
-  for (const one of urls ?? [url]) checkSource(one, figura.sources, allowLoopback)
+  for (const one of urls ?? [url]) checkSource(one, figura.sources, { allowLoopback })
   if (!pattern) return { url, urls }
   const found = await list(url)
-  for (const one of found) checkSource(one, figura.sources, allowLoopback)
+  for (const one of found) checkSource(one, figura.sources, { allowLoopback })
   return { url, urls: found }
 }
 

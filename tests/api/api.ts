@@ -75,12 +75,13 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     forcePathStyle: true,
     credentials: { ...credentials, sessionToken: undefined },
   }
-  const figuras = openFiguras(folder.path)
+  const figuras = openFiguras(folder.path, ['*'])
   const app = createApp({
     sql,
     figuras,
     callers: options.rate ? keyHolders(sql, figuras, options.rate) : anybody(figuras),
     allowLoopback: false,
+    secretKey: SECRET_KEY,
     accepted: (job) => api.onAccepted(job),
     readiness: async () => api.ready,
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
@@ -130,6 +131,9 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   }
   return api
 }
+
+/** What the API seals with. */
+export const SECRET_KEY = '00'.repeat(32)
 
 async function ask(app: Api['app'], path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await app.handle(new Request(`http://localhost${path}`, init))

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { freshFolder, servers } from './servers.ts'
+
+/** Of the services of a test process: what one has sealed the next one opens. */
+const SECRET_KEY = randomBytes(32).toString('base64')
 
 const ROOT = join(import.meta.dir, '../..')
 
@@ -12,6 +16,8 @@ export type Service = AsyncDisposable & {
   lines: Record<string, unknown>[]
   /** Sent with every request: where the service asks for keys, that of the test goes here. */
   headers: Record<string, string>
+  /** What it wrote to standard error so far. */
+  errors: string[]
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -33,6 +39,8 @@ export async function startService(options: {
   natsUrl?: string
   figurasDir?: string
   env?: Record<string, string>
+  /** What is said beside the log, such as the report of a crash, is not shown. */
+  quiet?: boolean
 }): Promise<Service> {
   const folder = freshFolder()
   const lines: Record<string, unknown>[] = []
@@ -49,6 +57,8 @@ export async function startService(options: {
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
       AUTH: 'off',
+      SOURCES: '*',
+      SECRET_KEY,
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -61,9 +71,11 @@ export async function startService(options: {
     },
     stdin: 'ignore',
     stdout: 'pipe',
-    stderr: 'inherit',
+    stderr: 'pipe',
   })
+  const errors: string[] = []
   void collect(child.stdout, lines)
+  void collectErrors(child.stderr, errors, options.quiet)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -82,6 +94,7 @@ export async function startService(options: {
     pid: child.pid,
     lines,
     headers: {},
+    errors,
     said,
     get: (path) => request(path),
     put: (path, body) =>
@@ -131,6 +144,17 @@ export async function until<T>(
     if (answer !== undefined) return answer
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     await Bun.sleep(20)
+  }
+}
+
+async function collectErrors(
+  stream: ReadableStream<Uint8Array>,
+  errors: string[],
+  quiet = false,
+): Promise<void> {
+  for await (const bytes of stream) {
+    errors.push(new TextDecoder().decode(bytes))
+    if (!quiet) process.stderr.write(bytes)
   }
 }
 
