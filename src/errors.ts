@@ -46,7 +46,7 @@ export const ERRORS = {
     413,
     'never',
     'The body is too large',
-    'Send the address of the file, never the file itself.',
+    'Send addresses, never the file itself; of many files a prefix with a *, or have BODY_MAX_KB raised.',
   ),
   idempotency_key_invalid: e(
     422,
@@ -60,6 +60,26 @@ export const ERRORS = {
     'The key belongs to another request',
     'Send a new key with what is new, and the old one only with the very same body.',
   ),
+  body_slow: e(408, 'later', 'The body comes too slowly', 'Send the whole body at once.'),
+  key_refused: e(
+    401,
+    'never',
+    'No valid API key',
+    'Send the key that the administrator of the service has made.',
+  ),
+  scope_missing: e(
+    403,
+    'never',
+    'The key may not do this',
+    'Have the administrator make a key with the scope.',
+  ),
+  rate_limited: e(
+    429,
+    'later',
+    'Too many requests',
+    'Wait as many seconds as Retry-After says, then send it again.',
+  ),
+  queue_full: e(429, 'later', 'Too many jobs wait', 'Send the file again when earlier jobs have ended.'),
   unavailable: e(
     503,
     'later',
@@ -109,6 +129,12 @@ export const ERRORS = {
     'later',
     'The source sent fewer bytes than it promised',
     'It is tried again; if that goes on, upload the file anew.',
+  ),
+  secret_unreadable: e(
+    503,
+    'later',
+    'The secret part of the address cannot be read',
+    'Give every node the same SECRET_KEY; then send the job again.',
   ),
   sha256_differs: e(
     422,

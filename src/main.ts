@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { createApp } from './api/app.ts'
-import { createHealth } from './api/health.ts'
+import { anybody, type Callers, keyHolders } from './api/callers.ts'
+import { createHealth, type Readiness } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
-import { openFiguras } from './figura/load.ts'
+import { type Figuras, openFiguras } from './figura/load.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
 import { ringForAccepted } from './queue/publish.ts'
@@ -61,24 +62,10 @@ function start(): Service {
 }
 
 /** @throws Error that names the variable that is at fault: FIGURAS_DIR, PORT or HOST */
-function listen(config: Config, { sql, queue }: Links, service: () => Service): Server {
+function listen(config: Config, links: Links, service: () => Service): Server {
   const ready = () => readiness(service(), config)
   const app =
-    config.role === 'worker'
-      ? createHealth({ readiness: ready, log })
-      : createApp({
-          sql,
-          figuras: openFiguras(config.figurasDir),
-          allowLoopback: config.allowLoopback,
-          bodyBytes: config.bounds.bodyBytes,
-          rejectsDays: config.bounds.rejectsDays,
-          idempotencyMs: config.bounds.idempotencyMs,
-          list: (pattern) => listFiles(pattern, config),
-          preflight: async (sent) => service().looker?.look(sent),
-          accepted: (job) => ring(queue, job),
-          readiness: ready,
-          log,
-        })
+    config.role === 'worker' ? createHealth({ readiness: ready, log }) : api(config, links, service, ready)
   try {
     app.listen({ hostname: config.host, port: config.port })
   } catch (error) {
@@ -86,6 +73,34 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
   }
   if (!app.server) throw new Error('the HTTP server did not start')
   return app.server
+}
+
+function api(config: Config, { sql, queue }: Links, service: () => Service, readiness: Readiness) {
+  const { bounds } = config
+  const figuras = openFiguras(config.figurasDir, config.sources)
+  return createApp({
+    sql,
+    figuras,
+    callers: callers(config, sql, figuras),
+    allowLoopback: config.allowLoopback,
+    secretKey: config.secretKey,
+    body: { bytes: bounds.bodyBytes, ms: bounds.bodyMs },
+    queue: { perFigura: bounds.queueJobs, perKey: bounds.queueJobsPerKey },
+    idempotencyMs: bounds.idempotencyMs,
+    rejectsDays: bounds.rejectsDays,
+    list: (pattern) => listFiles(pattern, config),
+    preflight: async (sent) => service().looker?.look(sent),
+    accepted: (job) => ring(queue, job),
+    readiness,
+    log,
+  })
+}
+
+function callers({ auth, bounds }: Config, sql: Sql, figuras: Figuras): Callers {
+  if (auth === 'keys')
+    return keyHolders(sql, figuras, { perSecond: bounds.requestsPerSecond, burst: bounds.requestsBurst })
+  log.warn('AUTH=off: no key is asked for, and whoever reaches the port may do everything')
+  return anybody(figuras)
 }
 
 function notListening(error: unknown, { host, port }: Config): unknown {

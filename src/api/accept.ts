@@ -2,15 +2,19 @@ import { findOnce, type Once } from '../db/idempotency.ts'
 import { insertJob, type NewJob, saveContract } from '../db/jobs.ts'
 import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
-import { type Figuras, isFiguraName } from '../figura/load.ts'
+import { isFiguraName } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
+import { sealQueries } from '../seal.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
+import type { Caller } from './caller.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { inTime } from './in-time.ts'
 import { onceOf, requireSame } from './once.ts'
 import { unavailable } from './problem.ts'
+import { openRoom, type QueueLimits } from './room.ts'
 import type { Accepted, Submission } from './schemas.ts'
 
 /** Called when a job's row is committed. The job is accepted whatever comes of it. */
@@ -30,8 +34,9 @@ export type Preflight = (sent: Sent) => Promise<void>
 
 export type AcceptDependencies = {
   sql: Sql
-  figuras: Figuras
   allowLoopback: boolean
+  /** What queries of addresses are sealed with; absent: such addresses are refused. */
+  secretKey?: string | undefined
   accepted: OnAccepted
   /** How long a request that is sent again with its key has the answer of the first one. */
   idempotencyMs: number
@@ -39,41 +44,48 @@ export type AcceptDependencies = {
   list: (pattern: string) => Promise<string[]>
   /** Absent: whatever is sent is accepted, and the worker finds out. */
   preflight?: Preflight
+  queue: QueueLimits
   log: Log
 }
 
 /** Who sends a file; with `key` the same request may be sent again, and makes no second job. */
-export type Sender = { caller: string; key?: string }
+export type Sender = { caller: Caller; key?: string }
 
 /** What is answered. `replayed`: it was accepted before, under the same key. */
 export type Answered = { job: Accepted; replayed: boolean }
 
 /**
- * Makes the function that accepts files for a figura: it looks whether it did so before, checks the addresses, has a
- * look taken at the files, commits the job's row, and tells of it.
- * @throws BulkError figura_unknown, figura_broken, body_invalid, mode_refused, source_refused, source_empty,
- * idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
+ * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
+ * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
+ * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
+ * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, figuras, accepted, preflight, idempotencyMs, log } = dependencies
+  const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
+  const takePlace = openRoom(sql, queue)
   return async (name: string, body: Submission, { caller, key }: Sender): Promise<Answered> => {
     const named = key !== undefined && isFiguraName(name)
-    const once = named ? onceOf(body, { caller, figura: name, key, keepMs: idempotencyMs }) : undefined
+    const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
+    const once = named ? onceOf(body, { ...asked, key }) : undefined
     const before = once && (await inTime(findBefore(sql, once)))
     if (before) return before
-    const served = findFigura(figuras, name)
+    const served = findFigura(caller.figuras, name)
     refuseMode(served, body.mode)
+    await takePlace(served.name, caller.id)
     const { url, urls } = await findFiles(served, body, dependencies)
     const sent = {
       sha256: body.sha256?.toLowerCase() ?? null,
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
       mode: body.mode ?? loadOf(served.figura).mode,
     }
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
+    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const figura = served.name
-    const job = { id, figura, contract: served.hash, url, urls, ...sent, dryRun: body.dry_run ?? null }
+    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+    const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
+    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null }
     if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
     return { job: answerOf(id, figura), replayed: false }
@@ -106,10 +118,10 @@ async function findFiles(
   { allowLoopback, list }: AcceptDependencies,
 ): Promise<{ url: string; urls: string[] | null }> {
   const { url, urls, pattern } = addressesOf(body)
-  for (const one of urls ?? [url]) checkSource(one, figura.sources, allowLoopback)
+  for (const one of urls ?? [url]) checkSource(one, figura.sources, { allowLoopback })
   if (!pattern) return { url, urls }
   const found = await list(url)
-  for (const one of found) checkSource(one, figura.sources, allowLoopback)
+  for (const one of found) checkSource(one, figura.sources, { allowLoopback })
   return { url, urls: found }
 }
 

@@ -1,6 +1,7 @@
 import { Elysia } from 'elysia'
-import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import type { LoadedFigura } from '../figura/load.ts'
 import { type Figura, tableName } from '../figura/types.ts'
+import type { CallerOf } from './caller.ts'
 import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
@@ -8,20 +9,27 @@ import { says } from './operation.ts'
 import { FiguraParams } from './schema-parts.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
-export function createFiguras(figuras: Figuras) {
+export function createFiguras(callerOf: CallerOf) {
   return new Elysia({ name: 'figuras' })
-    .get('/figuras', () => ({ figuras: figuras.list().map(summary) }), {
+    .get('/figuras', ({ request }) => ({ figuras: callerOf(request).figuras.list().map(summary) }), {
       response: { 200: FiguraList },
       detail: says({
         id: 'listFiguras',
         summary: 'List the figuras',
-        description: 'Those whose file has errors are among them, with the errors.',
+        description:
+          'Those that the key may do something with. One whose file has errors is among them, with the errors.',
         tag: 'Figuras',
+        scope: 'key',
       }),
     })
     .get(
       '/figuras/:figura',
-      ({ params, request }) => contract(findFigura(figuras, params.figura), new URL(request.url).origin),
+      ({ params, request }) => {
+        const { figuras, id } = callerOf(request)
+        return contract(findFigura(figuras, params.figura), new URL(request.url).origin, {
+          withKey: id !== '',
+        })
+      },
       {
         params: FiguraParams,
         response: { 200: FiguraView },
@@ -30,6 +38,7 @@ export function createFiguras(figuras: Figuras) {
           summary: 'Read a figura',
           description: 'The whole contract: columns, types, sources, and how to send a file.',
           tag: 'Figuras',
+          scope: 'read',
           errors: ['figura_unknown', 'figura_broken'],
         }),
       },
@@ -57,7 +66,12 @@ function summary(loaded: LoadedFigura): FiguraList['figuras'][number] {
   }
 }
 
-function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraView {
+function contract(
+  { name, figura, hash }: ServedFigura,
+  origin: string,
+  { withKey }: { withKey: boolean },
+): FiguraView {
+  const key = withKey ? ' -H "Authorization: Bearer $BULK_KEY"' : ''
   const url = exampleUrl(figura)
   const body = JSON.stringify({ url }).replaceAll("'", "'\\''")
   return {
@@ -72,7 +86,7 @@ function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraV
     links: links(name),
     example: {
       url,
-      curl: `curl -X PUT ${origin}/${name}/_bulk -H 'Content-Type: application/json' -d '${body}'`,
+      curl: `curl -X PUT ${origin}/${name}/_bulk${key} -H 'Content-Type: application/json' -d '${body}'`,
     },
   }
 }

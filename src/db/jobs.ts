@@ -58,6 +58,8 @@ export type Job = {
   stageMs: number | null
   mergeMs: number | null
   error: Problem | null
+  /** The id of the key that it came by; null: the service asked for none. */
+  caller: string | null
 }
 
 /** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
@@ -71,19 +73,23 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>>
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller'>> & {
+    /** The queries of the addresses, sealed. The addresses themselves come without them. */
+    secret?: Uint8Array | null
+  }
 
 /**
  * Accepts a job. Once this has returned, the job cannot be lost. With `once` the key of its request is kept by the same
  * statement: false when the key has a job already, and then nothing is done.
  */
 export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boolean> {
-  const { urls = null, etag = null, mode = null, dryRun = null } = job
+  const { urls = null, etag = null, mode = null, dryRun = null, caller = null, secret = null } = job
   const { count } = await sql`
     with kept as (${once ? keepOnce(sql, once, job.id) : sql`select`})
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run)
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller, secret)
     select
-      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun}
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
+      ${caller}, ${secret}
     from kept
   `
   return count === 1

@@ -5,9 +5,11 @@ import { readFile } from '../db/files.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
 import { type Format, publicUrl } from '../job.ts'
+import { unsealUrl } from '../seal.ts'
 import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
+import { patienceOf } from '../source/patience.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
@@ -89,7 +91,7 @@ export async function openFile(
     (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
   if (!file) throw new Error(`The job has no file ${no}`)
   // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
-  checkSource(file.url, job.definition.sources, allowLoopback)
+  checkSource(file.url, job.definition.sources, context.config)
   const path = join(workDir, name)
   const asOpen = (opened: Opened, local?: LocalFile) =>
     asOpenFile(opened, {
@@ -108,8 +110,17 @@ export async function openFile(
       whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
     )
   }
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: file.etag, signal }
-  const source = await openSource(file.url, options)
+  const options = {
+    s3,
+    allowLoopback,
+    tailBytes: bounds.tailBytes,
+    expectedEtag: file.etag,
+    signal,
+    patience: patienceOf(bounds),
+  }
+  const { secretKey: key } = context.config
+  const url = unsealUrl(file.url, { no, sealed: job.secret, job: job.id, key })
+  const source = await openSource(url, options)
   refuseSize(source, file, { figura: job.definition, bounds })
   const keep = (opened: Opened) =>
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)

@@ -6,6 +6,7 @@ import { BulkError } from '../errors.ts'
 import type { Column, Figura, Mode } from '../figura/types.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
+import { patienceOf } from '../source/patience.ts'
 import { createLocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import { leavesOut } from './duplicates.ts'
@@ -43,8 +44,15 @@ export async function lookAt(looked: Looked, context: LookContext, signal: Abort
   const { config } = context
   const { s3, allowLoopback, bounds, workDir } = config
   const { url, figura, sha256, etag } = looked
-  checkSource(url, figura.sources, allowLoopback)
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: null, signal }
+  checkSource(url, figura.sources, config)
+  const options = {
+    s3,
+    allowLoopback,
+    tailBytes: bounds.tailBytes,
+    expectedEtag: null,
+    signal,
+    patience: patienceOf(bounds),
+  }
   const source = await openSource(url, options)
   refuseEtag(source, etag)
   refuseMore(source.name, 'bytes', source.bytes, [

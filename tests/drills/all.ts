@@ -1,3 +1,5 @@
+import { apiFuzz } from './api-fuzz.ts'
+import { authorisation } from './authorisation.ts'
 import { bombs } from './bombs.ts'
 import { commitCut } from './commit-cut.ts'
 import { concurrency } from './concurrency.ts'
@@ -9,6 +11,9 @@ import { namedPoints } from './named-points.ts'
 import { natsAmnesia } from './nats-amnesia.ts'
 import { natsDown } from './nats-down.ts'
 import { postgresCrash } from './postgres-crash.ts'
+import { secrets } from './secrets.ts'
+import { sourceLies } from './source-lies.ts'
+import { ssrf } from './ssrf.ts'
 
 /** Every drill, in the order in which they run. */
 export const DRILLS: Drill[] = [
@@ -19,7 +24,12 @@ export const DRILLS: Drill[] = [
   postgresCrash,
   commitCut,
   halfOpen,
+  sourceLies,
   bombs,
+  ssrf,
+  secrets,
+  authorisation,
+  apiFuzz,
   concurrency,
   millionJobs,
 ]
