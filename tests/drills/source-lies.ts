@@ -60,7 +60,8 @@ async function tellLies(rig: Rig, server: Server, count: Count): Promise<void> {
     const right = truth === 'perhaps' ? ['completo', 'erro'] : [truth ? 'completo' : 'erro']
     if (!right.includes(String(status))) count(`"${lie}" ended in ${status}, expected ${right.join(' or ')}`)
     const rows = await rowsOf(rig, `mentira_${no}`)
-    if (rows !== (status === 'completo' ? ROWS : 0)) count(`"${lie}" ended in ${status}, and left ${rows} rows`)
+    if (rows !== (status === 'completo' ? ROWS : 0))
+      count(`"${lie}" ended in ${status}, and left ${rows} rows`)
   })
 }
 
