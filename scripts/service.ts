@@ -48,8 +48,8 @@ export async function startService(
       WORK_DIR: join(dir, 'work'),
       WORKER_THREADS: String(threads),
       ALLOW_LOOPBACK_SOURCES: 'true',
-      SOURCES: '*',
       AUTH: 'off',
+      SOURCES: '*',
       ...env,
     },
   })

@@ -55,7 +55,6 @@ export type Sender = { caller: Caller; key?: string }
 export type Answered = { job: Accepted; replayed: boolean }
 
 /**
-/**
  * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
  * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
  * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,

@@ -14,10 +14,10 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Lines of its log so far. */
   lines: Record<string, unknown>[]
-  /** What it wrote to standard error so far. */
-  errors: string[]
   /** Sent with every request: where the service asks for keys, that of the test goes here. */
   headers: Record<string, string>
+  /** What it wrote to standard error so far. */
+  errors: string[]
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -39,6 +39,8 @@ export async function startService(options: {
   natsUrl?: string
   figurasDir?: string
   env?: Record<string, string>
+  /** What is said beside the log, such as the report of a crash, is not shown. */
+  quiet?: boolean
 }): Promise<Service> {
   const folder = freshFolder()
   const lines: Record<string, unknown>[] = []
@@ -54,9 +56,9 @@ export async function startService(options: {
       S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
       SOURCES: '*',
       SECRET_KEY,
-      AUTH: 'off',
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -73,7 +75,7 @@ export async function startService(options: {
   })
   const errors: string[] = []
   void collect(child.stdout, lines)
-  void echo(child.stderr, errors)
+  void collectErrors(child.stderr, errors, options.quiet)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -91,8 +93,8 @@ export async function startService(options: {
     url,
     pid: child.pid,
     lines,
-    errors,
     headers: {},
+    errors,
     said,
     get: (path) => request(path),
     put: (path, body) =>
@@ -145,10 +147,14 @@ export async function until<T>(
   }
 }
 
-async function echo(stream: ReadableStream<Uint8Array>, errors: string[]): Promise<void> {
+async function collectErrors(
+  stream: ReadableStream<Uint8Array>,
+  errors: string[],
+  quiet = false,
+): Promise<void> {
   for await (const bytes of stream) {
     errors.push(new TextDecoder().decode(bytes))
-    process.stderr.write(bytes)
+    if (!quiet) process.stderr.write(bytes)
   }
 }
 

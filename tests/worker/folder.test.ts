@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createLog } from '../../src/log.ts'
 import { keepFolders, makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
@@ -30,6 +30,23 @@ test('what a process of the same node left is cleared away, what belongs to anot
   const own = makeOwnFolder(folder.path, 'node')
   expect(left.filter((path) => existsSync(path))).toEqual([])
   expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
+})
+
+test('what a process left is cleared away though nobody has fetched its end yet', async () => {
+  using folder = freshFolder()
+  // the shell becomes a sleep, which never asks what became of the child that the shell had
+  const parent = Bun.spawn(['sh', '-c', 'true & echo $!; exec sleep 60'], { stdout: 'pipe' })
+  const reader = parent.stdout.getReader()
+  const pid = Number(new TextDecoder().decode((await reader.read()).value))
+  await until('it is dead and still listed', async () =>
+    / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) ? true : undefined,
+  )
+  const left = join(folder.path, `worker-node-${pid}-0123abcd`)
+  mkdirSync(left)
+  makeOwnFolder(folder.path, 'node')
+  expect(existsSync(left)).toBe(false)
+  parent.kill()
+  await parent.exited
 })
 
 test('what a process leaves that dies later is cleared away too, and what nobody touches any more', async () => {
