@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { spelling } from './spelling.ts'
 
-/** What is to become of the bytes that were waited for. */
-export type Verdict = 'pass' | 'drop' | 'cut'
+/** What is to become of the bytes that were waited for; `reset`: the connection is cut as by a crash, not as by an end. */
+export type Verdict = 'pass' | 'drop' | 'cut' | 'reset'
 
 /** A moment in the stream of one connection: what was looked for has just come by. */
 export type Watch = {
@@ -130,7 +130,8 @@ function join(link: Link, state: State): void {
         if (watch.when === 'after') held = asked
         hit(asked.then(() => {}))
         const verdict = await asked.catch(() => 'cut')
-        if (verdict === 'cut') return cut(link)
+        if (verdict === 'reset') client.resetAndDestroy()
+        if (verdict === 'cut' || verdict === 'reset') return cut(link)
         if (verdict === 'drop' || watch.when === 'after') return
       }
       if (side === 'server') await held

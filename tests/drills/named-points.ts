@@ -20,7 +20,7 @@ const LEASE_MS = 2000
 const BEFORE = 10_000
 
 /** How long a point may take to come, and a job to end after the fault, in milliseconds. */
-const REACH_MS = 15_000
+const REACH_MS = 30_000
 const END_MS = 60_000
 
 export const namedPoints: Drill = {

@@ -146,9 +146,11 @@ function sender(api: Service, bucket: FreshBucket, folder: string) {
 async function untilSettled(sql: postgres.Sql, timeoutMs: number): Promise<number> {
   const deadline = Date.now() + timeoutMs
   while (true) {
-    const [row] = await sql<{ alive: number }[]>`
+    const rows = sql<{ alive: number }[]>`
       select count(*)::int as alive from bulk.job where status in ('enfileirado', 'processando')`
-    if (!row?.alive || Date.now() > deadline) return row?.alive ?? 0
+    // a server that has just crashed does not answer
+    const [row] = await rows.catch(() => [])
+    if (row?.alive === 0 || Date.now() > deadline) return row?.alive ?? 0
     await Bun.sleep(100)
   }
 }

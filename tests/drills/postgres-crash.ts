@@ -4,7 +4,8 @@ import { type Postgres, startPostgres } from '../../scripts/postgres.ts'
 import { dice } from '../../scripts/dice.ts'
 import { freshFolder } from '../support/servers.ts'
 import { drawCargo, waresOf } from './cargo.ts'
-import type { Drill } from './drill.ts'
+import { clean, type Drill } from './drill.ts'
+import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 
 /** Jobs that are sent for each crash. */
@@ -42,7 +43,9 @@ export const postgresCrash: Drill = {
         (line) => line === 'the stage was lost, as after a crash of PostgreSQL; the file is read again',
       )
       say(`${alive} jobs are alive; a lost stage was found ${lost.length} times`)
-      return await plant.check(say)
+      const ended = said.filter((line) => line === 'the worker process ended; it is started again').length
+      if (ended) say(`${ended} worker processes ended, which did not crash with it`)
+      return sum({ ...clean(), unexpected: ended }, await plant.check(say))
     } finally {
       await server.stop()
     }
@@ -59,9 +62,12 @@ async function crashServer(server: Postgres, dir: string): Promise<Postgres> {
 }
 
 /** PostgreSQL ends all others too, and recovers, when one of its processes is killed. */
-async function killBackend({ sql }: Plant): Promise<void> {
-  const rows = await sql<{ pid: number }[]>`
+async function killBackend({ sql }: Pick<Plant, 'sql'>): Promise<void> {
+  const rows = sql<{ pid: number }[]>`
     select pid from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() order by state = 'active' desc limit 1`
-  if (rows[0]) process.kill(rows[0].pid, 'SIGKILL')
+  // it may be starting still, after the crash before
+  const [row] = await rows.catch(() => [])
+  if (row) process.kill(row.pid, 'SIGKILL')
+  else await Bun.sleep(100).then(() => killBackend({ sql }))
 }

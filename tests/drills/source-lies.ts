@@ -89,7 +89,8 @@ async function flipBits(
 async function parquet(rig: Rig, { rows, seed }: { rows: number; seed: number }): Promise<Uint8Array> {
   const path = join(rig.folder, `${rows}-${seed}.parquet`)
   const connection = await duck()
-  await connection.run(`copy (select i as id, md5((i + ${seed})::varchar) || md5(i::varchar) as nome from range(${rows}) t(i))
+  const select = `select i as id, md5((i + ${seed})::varchar) || md5(i::varchar) as nome from range(${rows}) t(i)`
+  await connection.run(`copy (${select})
     to '${path}' (format parquet, compression uncompressed, row_group_size 8192)`)
   connection.closeSync()
   return readFileSync(path)
