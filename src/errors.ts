@@ -29,6 +29,13 @@ export const ERRORS = {
     'Its owner mends the file; it is read again at once.',
   ),
   job_unknown: e(404, 'never', 'No such job', 'Use the status_url that the PUT answered.'),
+  job_ended: e(409, 'never', 'The job has ended', 'Nothing is to be done; its status says how it ended.'),
+  job_committing: e(
+    409,
+    'later',
+    'The job is being committed',
+    'Ask for its status: it is about to be completo.',
+  ),
   route_unknown: e(404, 'never', 'No such address', 'GET /docs describes every address.'),
   method_refused: e(
     405,

@@ -2,12 +2,14 @@ import { join } from 'node:path'
 import { createApp } from './api/app.ts'
 import { createHealth } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
+import type { Ended } from './db/life.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { openFiguras } from './figura/load.ts'
+import { afterEnd } from './ingest/ended.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
-import { ringForAccepted } from './queue/publish.ts'
+import { publishEvent, publishTasks, ringForAccepted } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { listFiles } from './source/list.ts'
 import { requireWorkDir } from './worker/folder.ts'
@@ -74,7 +76,9 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
           rejectsDays: config.bounds.rejectsDays,
           list: (pattern) => listFiles(pattern, config),
           preflight: async (sent) => service().looker?.look(sent),
+          node: config.node,
           accepted: (job) => ring(queue, job),
+          ended: (job) => ended({ sql, queue }, job),
           readiness: ready,
           log,
         })
@@ -131,6 +135,15 @@ function startLooker({ bounds }: Config): Looker {
     env: workerEnvironment(bounds.preflights),
     waitMs: bounds.preflightMs,
     atOnce: bounds.preflights,
+    log,
+  })
+}
+
+/** What a job that was ended by a request leaves to be done. */
+function ended({ sql, queue }: Links, job: Ended): void {
+  void afterEnd(sql, job, {
+    tell: (event) => publishEvent(queue, event),
+    ring: (tasks) => publishTasks(queue, tasks),
     log,
   })
 }

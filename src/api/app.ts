@@ -3,6 +3,7 @@ import { type BulkDependencies, createBulk } from './bulk.ts'
 import { createDocs } from './docs.ts'
 import { createFiguras } from './figuras.ts'
 import { healthRoutes, type Readiness } from './health.ts'
+import { createLife, type OnEnded } from './life.ts'
 import { createProblems } from './problem.ts'
 import { createRejects } from './rejects.ts'
 import type { Route } from './routes.ts'
@@ -15,11 +16,15 @@ import { SERVE } from './serve.ts'
 export function createApp({
   readiness,
   rejectsDays,
+  node,
+  ended,
   ...dependencies
 }: BulkDependencies & {
   readiness: Readiness
   /** How long rows that were left out are kept. */
   rejectsDays: number
+  node: string
+  ended: OnEnded
 }) {
   const { sql, figuras } = dependencies
   const routes: Route[] = []
@@ -27,6 +32,7 @@ export function createApp({
   const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
     .use(createProblems({ log: dependencies.log, routes }))
     .use(createBulk(dependencies))
+    .use(createLife({ sql, figuras, node, ended }))
     .use(createRejects({ sql, figuras, rejectsDays }))
     .use(createFiguras(figuras))
     .use(healthRoutes(readiness))

@@ -1,10 +1,11 @@
 import { isTransient, sqlState } from '../db/postgres.ts'
 import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
-import { failJob, nextWaiting } from '../db/ends.ts'
+import { failJob } from '../db/ends.ts'
 import { BulkError, type Problem } from '../errors.ts'
-import type { Outcome, Task } from '../job.ts'
+import type { Outcome } from '../job.ts'
 import { errorFields, messageOf } from '../log.ts'
 import type { Context } from './context.ts'
+import { clearEnded, nextTurn } from './ended.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
 import { dropStageSql, stageName } from './sql-postgres.ts'
@@ -57,6 +58,8 @@ export async function settle(
   switch (verdict.kind) {
     case 'drop':
       context.log.info('a piece of work was dropped: its job ended, or somebody else has it', { job: job.id })
+      // whoever ended the job could not drop what was still in use here
+      await clearEnded(context.sql, job, context.log)
       return { kind: 'done', release: [] }
     case 'hand back':
       report.info(phase, 'the worker stops; the work is handed back, and costs no try')
@@ -108,13 +111,7 @@ export async function fail(
   // outside the transaction: a stage that a chunk still copies into is locked, and the job's end must not wait for it
   const stage = 'stage' in fence ? fence.stage : job.stage
   if (failed && stage !== null) await dropStage(context, job.id, stage)
-  return { kind: 'done', release: await nextTurn(context, job.figura) }
-}
-
-/** The task that lets the next job of a figura merge, if one stands staged. */
-export async function nextTurn(context: Context, figura: string): Promise<Task[]> {
-  const next = await nextWaiting(context.sql, figura)
-  return next ? [{ kind: 'merge', figura, job: next.id, ring: next.ring, stage: next.stage }] : []
+  return { kind: 'done', release: await nextTurn(sql, job.figura) }
 }
 
 /** The error of a job whose tries are used up; `last` is what went wrong the last time, if that is known. */

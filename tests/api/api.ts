@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { OnAccepted, Preflight } from '../../src/api/accept.ts'
 import { createApp } from '../../src/api/app.ts'
 import type { Readiness } from '../../src/api/health.ts'
+import type { OnEnded } from '../../src/api/life.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { openFiguras } from '../../src/figura/load.ts'
 import { createLog } from '../../src/log.ts'
@@ -24,6 +25,8 @@ export type Api = AsyncDisposable & {
   sql: Sql
   /** Jobs that the queue was told of. */
   told: Parameters<OnAccepted>[0][]
+  /** Jobs that were ended from outside. */
+  ended: Parameters<OnEnded>[0][]
   /** What is done when the queue is told. */
   onAccepted: OnAccepted
   /** The look at the files; nothing is against them. */
@@ -77,6 +80,8 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
     bodyBytes: BODY_BYTES,
     rejectsDays: 30,
+    node: 'test',
+    ended: (job) => void api.ended.push(job),
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
   })
@@ -84,6 +89,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     app,
     sql,
     told: [],
+    ended: [],
     onAccepted: (job) => void api.told.push(job),
     preflight: async () => {},
     lines,
@@ -106,6 +112,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
       mkdirSync(folder.path)
       api.figura('coisas')
       api.told.length = 0
+      api.ended.length = 0
       lines.length = 0
       api.onAccepted = (job) => void api.told.push(job)
       api.preflight = async () => {}

@@ -148,6 +148,8 @@ describe('the documentation as data', () => {
       'file_not_parquet',
       'file_too_large',
       'internal',
+      'job_committing',
+      'job_ended',
       'job_unknown',
       'key_null',
       'mode_refused',
