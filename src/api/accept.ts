@@ -53,7 +53,7 @@ export function acceptJob(dependencies: AcceptDependencies) {
     const sent = {
       sha256: body.sha256?.toLowerCase() ?? null,
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
-      mode: body.mode ?? null,
+      mode: body.mode ?? loadOf(served.figura).mode,
     }
     await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()

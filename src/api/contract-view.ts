@@ -1,5 +1,5 @@
 import { typeName } from '../figura/type-names.ts'
-import { type Column, type Figura, loadOf, rejectsOf } from '../figura/types.ts'
+import { type Column, csvOf, type Figura, loadOf, rejectsOf } from '../figura/types.ts'
 import type { FiguraView } from './figura-schemas.ts'
 
 /** A column as it is answered; what does not apply to it is absent. */
@@ -18,9 +18,10 @@ export function columnView(column: Column): FiguraView['columns'][number] {
 /** How a figura is loaded, and what it lets through, as it is answered: presets are spelled out. */
 export function loadView(
   figura: Figura,
-): Pick<FiguraView, 'checks' | 'extra' | 'load' | 'rejects' | 'limits'> {
-  const { mode, allow, version, duplicates, scope, maxDeletePercent, deleteMarker, history } = loadOf(figura)
+): Pick<FiguraView, 'checks' | 'extra' | 'load' | 'rejects' | 'limits' | 'csv'> {
+  const { mode, allow, version, duplicates, scope, maxDeletePercent, ...load } = loadOf(figura)
   const { maxRows, maxPercent } = rejectsOf(figura)
+  const { nullText, ...csv } = csvOf(figura)
   return {
     checks: figura.checks ?? {},
     extra: figura.extra ?? 'ignore',
@@ -31,11 +32,13 @@ export function loadView(
       duplicates,
       scope,
       max_delete_percent: maxDeletePercent,
-      delete_marker: deleteMarker ?? null,
-      history,
+      delete_marker: load.deleteMarker ?? null,
+      history: load.history,
+      audit: { loaded_at: load.audit.loadedAt ?? null, job_id: load.audit.jobId ?? null },
     },
     rejects: { max_rows: maxRows, max_percent: maxPercent },
     limits: { max_bytes: figura.limits?.maxBytes ?? null, max_rows: figura.limits?.maxRows ?? null },
+    csv: { ...csv, null: nullText },
   }
 }
 

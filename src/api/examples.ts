@@ -18,7 +18,14 @@ export function exampleOf(schema: TSchema): unknown {
 
 /** Jobs in the statuses that matter most, as the status address answers them. */
 export function jobExamples(): Record<string, { summary: string; value: object }> {
-  const plain = { error: null, mode: null, dry_run: null, files: null, rejects: null, impact: null }
+  const plain = {
+    error: null,
+    mode: 'merge' as const,
+    dry_run: null,
+    files: null,
+    rejects: null,
+    impact: null,
+  }
   const job = { ...Object(exampleOf(JobStatus)), ...plain }
   const ended = { phase: null, finished_at: '2026-03-02T12:00:06.700Z' }
   const none = Object.fromEntries(Object.keys(job.stats).map((name) => [name, null]))

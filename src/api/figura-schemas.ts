@@ -164,6 +164,15 @@ const FiguraLoad = t.Object(
       }),
     ),
     history: t.Boolean({ description: 'Whether all versions of a row are kept.', examples: [false] }),
+    audit: t.Object(
+      {
+        loaded_at: nullable(
+          t.String({ description: 'The one for the time of the load.', examples: ['carregado_em'] }),
+        ),
+        job_id: nullable(t.String({ description: 'The one for the job.', examples: ['carga_id'] })),
+      },
+      { description: 'Columns of the table that the service fills with each row that it writes.' },
+    ),
   },
   { description: 'What loading means.' },
 )
@@ -199,6 +208,15 @@ export const FiguraView = answer(
         max_rows: nullable(Whole('Rows of a file; null: what the service takes.', 1_000_000)),
       },
       { description: 'What a file may have.' },
+    ),
+    csv: t.Object(
+      {
+        delimiter: t.String({ description: 'What stands between two fields.', examples: [';'] }),
+        quote: t.String({ description: 'What a field may stand in; empty: nothing.', examples: ['"'] }),
+        null: t.String({ description: 'The text that stands for null.', examples: [''] }),
+        decimal: oneOf(['.', ','], { description: 'What stands before the fraction.', examples: [','] }),
+      },
+      { description: 'How CSV files are written.' },
     ),
     sources: t.Array(t.String(), {
       description: 'Where files may come from: prefixes of addresses.',

@@ -9,11 +9,9 @@ import type { JobStatus } from './schemas.ts'
 /** Characters of an example's value that are shown. */
 const VALUE_LENGTH = 200
 
-/** Rows that a job has left out, as far as it goes; of one that ended for them, as many as were found. */
-export function rejectedCount({ rejected, rowsRejected, error }: Job): number {
-  if (rejected !== null) return rejected
-  const found = error?.code === 'too_many_rejected' ? Number(error.rejected) : 0
-  return Math.max(rowsRejected, Number.isSafeInteger(found) ? found : 0)
+/** Rows that a job has left out so far, or had by its end. */
+export function rejectedCount({ rejected, rowsRejected }: Job): number {
+  return rejected ?? rowsRejected
 }
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */

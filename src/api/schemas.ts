@@ -207,7 +207,9 @@ export const JobStatus = answer(
     ),
     mode: nullable(
       oneOf(MODES, {
-        description: 'The mode that was asked for; null: that of the figura.',
+        description:
+          'What loading means for the job: the mode that was asked for, else that of the figura. ' +
+          'Null: the job is older than modes, and merges.',
         examples: ['merge'],
       }),
     ),

@@ -1,8 +1,8 @@
 import type { Problem } from '../errors.ts'
 import type { Format } from '../job.ts'
-import { fenced, type Fence } from './claims.ts'
+import { type ClaimedJob, fenced, type Fence } from './claims.ts'
 import type { MergeFence } from './parts.ts'
-import { storable, type Sql, type Transaction } from './postgres.ts'
+import { inOrder, storable, type Sql, type Transaction } from './postgres.ts'
 
 /** True when an earlier job of the figura is still alive, so that this one has to wait for its turn. */
 export async function hasEarlier(
@@ -84,23 +84,6 @@ export function statistics(sql: Sql | Transaction, stats: MergeStats) {
     stale = ${stats.stale}, deleted = ${stats.deleted}, removed = ${stats.removed}, merge_ms = ${stats.mergeMs}`
 }
 
-/** The marks of a stage, and the rows that they stand for: read from the file, copied, left out. */
-type Tally = { total: number; done: number; read: number; staged: number; rejected: number }
-
-/** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
-export async function readTally(tx: Transaction, job: string, stage: number): Promise<Tally> {
-  const [tally] = await tx<Tally[]>`
-    select
-      count(*) as total,
-      count(done_at) as done,
-      coalesce(sum(coalesce(read, rows)) filter (where done_at is not null), 0)::bigint as read,
-      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as staged,
-      coalesce(sum(rejected) filter (where done_at is not null), 0)::bigint as rejected
-    from bulk.chunk where job = ${job} and stage = ${stage}
-  `
-  return tally ?? { total: 0, done: 0, read: 0, staged: 0, rejected: 0 }
-}
-
 /**
  * Ends the job well, in the transaction of its MERGE. False: the job is no longer ours, and the MERGE must roll
  * back.
@@ -113,7 +96,7 @@ export async function completeJob(
   const { count } = await tx`
     update bulk.job set
       status = 'completo', phase = null, finished_at = clock_timestamp(),
-      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}, rows = coalesce(rows, ${stats.read})
+      ${statistics(tx, stats)}, impact = ${impact && inOrder(tx, impact)}, rows = coalesce(rows, ${stats.read})
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
   `
   if (count !== 1) return false
@@ -147,7 +130,7 @@ export async function completeDirect(
       format = ${file.format}, chunks_total = 1, chunks_done = 1, rows_done = ${file.rows},
       checks_total = ${file.checks}, checks_done = ${file.checks},
       plan_ms = ${file.planMs}, stage_ms = ${file.stageMs},
-      ${statistics(tx, stats)}, impact = ${impact && tx.json(storable(impact))}
+      ${statistics(tx, stats)}, impact = ${impact && inOrder(tx, impact)}
     where id = ${fence.job} and attempts = ${fence.attempt} and status = 'processando' and stage is null
   `
   if (count !== 1) return false
@@ -214,12 +197,33 @@ export async function completeDecided(tx: Transaction, fence: MergeFence): Promi
   return true
 }
 
-/** Ends the job in `erro`. False: it had ended before, belongs to somebody else by now, or is decided to end well. */
-export async function failJob(tx: Transaction, fence: Fence, problem: Problem): Promise<boolean> {
+/** What is known of a job that fails, as far as it came. */
+type Known = Partial<
+  Pick<ClaimedJob, 'bytes' | 'rows' | 'rowGroups' | 'etag' | 'format' | 'planMs' | 'taken'>
+>
+
+/**
+ * Ends the job in `erro`, with what was found out by then. False: it had ended before, belongs to somebody else by now,
+ * or is decided to end well.
+ */
+export async function failJob(
+  tx: Transaction,
+  fence: Fence,
+  problem: Problem,
+  { bytes, rows, rowGroups, etag, format, planMs, taken }: Known = {},
+): Promise<boolean> {
   const error = tx.json(storable(problem))
+  // what a job without a stage says of rows that are done is the progress of those that are taken here
   const { count } = await tx`
     update bulk.job set
-      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error}
+      status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error},
+      bytes = coalesce(bytes, ${bytes ?? null}), rows = coalesce(rows, ${rows ?? null}),
+      row_groups = coalesce(row_groups, ${rowGroups ?? null}), etag = coalesce(etag, ${etag ?? null}),
+      format = coalesce(format, ${format ?? null}), plan_ms = coalesce(plan_ms, ${planMs ?? null}),
+      read = case when stage is null then ${taken?.read ?? null}
+        else rows_done + ${taken?.read ?? 0}::bigint end,
+      rejected = case when stage is null then ${taken?.rejected ?? null}
+        else rows_rejected + ${taken?.rejected ?? 0}::bigint end
     where id = ${fence.job} and status in ('enfileirado', 'processando') and decision is null and ${fenced(tx, fence)}
   `
   if (count !== 1) return false

@@ -17,7 +17,7 @@ export type Job = {
   /** The addresses of several files; null: the one above. */
   urls: string[] | null
   sha256: string | null
-  /** What was asked for with the file; null: what the figura says. */
+  /** What was asked for with the file, else what the figura says; null, as of older jobs: what the figura says. */
   mode: Mode | null
   dryRun: DryRun | null
   format: Format | null

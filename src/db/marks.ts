@@ -101,8 +101,8 @@ export async function markDone(
   return { kind: 'marked', ...progress, released: released.map((row) => row.no) }
 }
 
-/** The marks of a stage: how many there are, how many are set, and the rows that were read and staged under them. */
-type Marks = { total: number; done: number; rows: number; read: number }
+/** The marks of a stage, and the rows that they stand for: read from the file, copied, left out. */
+type Marks = { total: number; done: number; read: number; staged: number; rejected: number }
 
 /** Counts the marks of a stage; all zero when a crash of PostgreSQL has emptied it. */
 export async function readMarks(sql: Sql | Transaction, job: string, stage: number): Promise<Marks> {
@@ -110,11 +110,12 @@ export async function readMarks(sql: Sql | Transaction, job: string, stage: numb
     select
       count(*) as total,
       count(done_at) as done,
-      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as rows,
-      coalesce(sum(read) filter (where done_at is not null), 0)::bigint as read
+      coalesce(sum(coalesce(read, rows)) filter (where done_at is not null), 0)::bigint as read,
+      coalesce(sum(rows) filter (where done_at is not null), 0)::bigint as staged,
+      coalesce(sum(rejected) filter (where done_at is not null), 0)::bigint as rejected
     from bulk.chunk where job = ${job} and stage = ${stage}
   `
-  return marks ?? { total: 0, done: 0, rows: 0, read: 0 }
+  return marks ?? { total: 0, done: 0, read: 0, staged: 0, rejected: 0 }
 }
 
 /** Chunks that are not done and that nobody holds: the first `limit` of them, marked as released. */

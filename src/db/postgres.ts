@@ -32,6 +32,11 @@ export function storable(value: unknown): postgres.JSONValue {
   return JSON.parse(JSON.stringify(value, clean))
 }
 
+/** A value for a column of type json (114), which keeps the order of keys; jsonb sorts them. */
+export function inOrder(sql: Sql | Transaction, value: unknown) {
+  return sql.typed(storable(value), 114)
+}
+
 /** PostgreSQL takes no NUL and no half of a surrogate pair; what an error quotes of a file may have them. */
 export function storableText(text: string): string {
   return text.replaceAll('\0', '\ufffd').toWellFormed()

@@ -41,7 +41,7 @@ export async function groupRejects(sql: Sql, job: string): Promise<RejectGroup[]
       select *, row_number() over (partition by column_name, rule order by file, "row") as nth from first
     ), shown as (
       select column_name, rule,
-        jsonb_agg(jsonb_build_object('file', file, 'row', "row", 'record', ${texts(sql)}) order by nth) as examples
+        json_agg(json_build_object('file', file, 'row', "row", 'record', ${texts(sql)}) order by nth) as examples
       from numbered where nth <= 3 group by column_name, rule
     ), counted as (
       select column_name, rule, count(*) as count from bulk.reject where job = ${job} group by column_name, rule
@@ -83,10 +83,10 @@ export async function readRejects(
 /** The names of the columns that a job's rejects have values of: all rows of a file have the same. */
 export async function readRejectColumns(sql: Sql, job: string): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
-    select distinct jsonb_object_keys(record) as name
+    select distinct json_object_keys(record) as name
     from (
       select distinct on (file) record from bulk.reject
-      where job = ${job} and jsonb_typeof(record) = 'object' order by file, "row"
+      where job = ${job} and json_typeof(record) = 'object' order by file, "row"
     ) as one
   `
   return rows.map(({ name }) => name)
@@ -109,6 +109,8 @@ export async function deleteOldRejects(
 
 /** A record with each value as text, a nested one as JSON. */
 function texts(sql: Sql) {
-  return sql`case when jsonb_typeof(record) = 'object'
-    then (select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each_text(record)) end`
+  return sql`case when json_typeof(record) = 'object' then (
+    select coalesce(json_object_agg(name, value order by no), '{}')
+    from json_each_text(record) with ordinality as one (name, value, no)
+  ) end`
 }

@@ -1,4 +1,4 @@
-import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
+import { inOrder, storableText, type Sql, type Transaction } from './postgres.ts'
 
 /** What a row breaks: a rule of a column, or of the row as a whole. */
 export type Fault = { column: string | null; rule: string; reason: string }
@@ -21,8 +21,8 @@ export async function insertRejects(
       column_name: faults[0].column,
       rule: faults[0].rule,
       reason: storableText(faults[0].reason),
-      faults: sql.json(storable(faults)),
-      record: record === null ? null : sql.json(recordOf(record)),
+      faults: inOrder(sql, faults),
+      record: record === null ? null : inOrder(sql, recordOf(record)),
     }))
     await sql`
       insert into bulk.reject ${sql(rows)}
@@ -33,10 +33,9 @@ export async function insertRejects(
   }
 }
 
-/** The row as jsonb takes it. A number that JavaScript would round, or write another way, is kept as a text. */
-function recordOf(text: string): ReturnType<typeof storable> {
+/** The row without digits lost: a number that JavaScript would round, or write another way, is kept as a text. */
+function recordOf(text: string): unknown {
   return JSON.parse(text, (_name, part: unknown, { source }: { source?: string } = {}) => {
-    if (typeof part === 'string') return storableText(part)
     return typeof part === 'number' && source !== String(part) ? source : part
   })
 }

@@ -78,21 +78,21 @@ export async function isEmpty(tx: Sql | Transaction, target: string): Promise<bo
 }
 
 /**
- * Rows that have been inserted into a table, its partitions included, as the connection's own statistics have it; 0
+ * Rows that have been inserted into a table, its partitions included, as the connection's own statistics have it; null
  * where the server keeps none. They may still hold what an earlier transaction did: only differences count.
  */
 export async function insertedInTransaction(
   tx: Transaction,
   table: { schema: string; name: string },
-): Promise<number> {
-  const [row] = await tx<{ inserted: number }[]>`
-    select coalesce(
+): Promise<number | null> {
+  const [row] = await tx<{ inserted: number | null }[]>`
+    select case when current_setting('track_counts')::boolean then coalesce(
       (select sum(pg_stat_get_xact_tuples_inserted(p.relid)) from pg_partition_tree(t.oid) p where p.isleaf),
       pg_stat_get_xact_tuples_inserted(t.oid)
-    )::bigint as inserted
+    )::bigint end as inserted
     from (select to_regclass(quote_ident(${table.schema}) || '.' || quote_ident(${table.name}))::oid as oid) t
   `
-  return row?.inserted ?? 0
+  return row?.inserted ?? null
 }
 
 /** Names of the columns of a stage, in order; none when the stage is not there. */

@@ -1,3 +1,4 @@
+import { quote } from '../quote.ts'
 import { quoted } from './fault.ts'
 import { checkExpression } from './expression.ts'
 import { checkColumnName, checkText } from './name.ts'
@@ -32,6 +33,30 @@ export function checkFrom(columns: Column[], { say }: Part): void {
       say(['columns', name, ...path], found, expected)
     }
   }
+}
+
+/** A check is DuckDB's to read too: of two columns whose names differ only in case it would take one for the other. */
+export function checkAlike(columns: Column[], checks: Record<string, string> = {}, { say }: Part): void {
+  const texts = [...columns.flatMap(({ check }) => check ?? []), ...Object.values(checks)]
+  const seen = new Map<string, string>()
+  for (const { name } of columns) {
+    const lower = name.toLowerCase()
+    const other = seen.get(lower)
+    seen.set(lower, name)
+    const check = texts.find((text) => names(text.toLowerCase(), lower))
+    if (other === undefined || check === undefined) continue
+    const found = `the column ${quoted(name)} beside ${quoted(other)}, and the check ${quoted(check)}`
+    say(
+      ['columns', name],
+      found,
+      'names that differ by more than small letters and capitals, or no check of them',
+    )
+  }
+}
+
+/** Whether a check may name a column; a word within a text of it counts too. */
+function names(check: string, column: string): boolean {
+  return check.split(/[^\p{L}\p{N}_]+/u).includes(column) || check.includes(quote(column))
 }
 
 function readColumn(name: string, part: Part, isKey: boolean): Column {

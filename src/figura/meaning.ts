@@ -1,5 +1,5 @@
 import { parseAddress } from '../address.ts'
-import { checkFrom, readColumns } from './column.ts'
+import { checkAlike, checkFrom, readColumns } from './column.ts'
 import { readCsv } from './csv.ts'
 import { checkExpression } from './expression.ts'
 import type { Fault } from './fault.ts'
@@ -36,6 +36,7 @@ export function readMeaning(yaml: YamlText): { figura: Omit<Figura, 'name'>; fau
   if (within(whole, 'load').values.mode === undefined || wordOf(within(whole, 'load').values.mode, MODES))
     checkNoKey(load, whole)
   checkFrom(columns, whole)
+  checkAlike(columns, checks, whole)
   if (load.history) checkHistoryName(table, whole)
   checkServiceColumns(load, extra, columns, whole)
   sources.forEach((source, index) => checkPrefix(source, ['sources', String(index)], say))

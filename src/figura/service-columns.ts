@@ -3,6 +3,9 @@ import { checkColumnName } from './name.ts'
 import type { Part } from './part.ts'
 import type { Column, Extra, Load } from './types.ts'
 
+/** What the table of all versions has beside the columns that files fill: when a version held, by which job. */
+export const HISTORY_COLUMNS = { valid_from: 'timestamptz', valid_to: 'timestamptz', job_id: 'uuid' } as const
+
 /**
  * Columns of the table that the service adds and fills have names of their own. Small letters and capitals are
  * alike, as to DuckDB, in which some of them stand beside the columns of a file.
@@ -34,5 +37,16 @@ export function checkServiceColumns(
     } else if (other !== undefined) {
       say(path, `the column ${quoted(name)}, which ${other} has too`, 'a column for each')
     }
+  }
+  if (load.history) checkHistoryColumns(extra, columns, say)
+}
+
+function checkHistoryColumns(extra: Extra | undefined, columns: Column[], say: Part['say']): void {
+  const filled: [path: string[], name: string][] = columns.map(({ name }) => [['columns', name], name])
+  if (typeof extra === 'object') filled.push([['extra', 'keep'], extra.keep])
+  for (const [path, name] of filled) {
+    if (!Object.hasOwn(HISTORY_COLUMNS, name)) continue
+    const expected = 'another name, for the history has a column of that name of its own'
+    say(path, `the column ${quoted(name)} with history: true`, expected)
   }
 }

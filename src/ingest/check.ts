@@ -12,10 +12,18 @@ import { type KeyFile, type KeyFindings, readKeys, readRepeated, type RepeatedKe
 export async function checkKeys(keys: KeyFile): Promise<void> {
   if (await keysRise(keys)) return
   const { nulls, repeated } = await readKeys(keys)
-  if (nulls.count > 0) throw nullKeys(keys, nulls)
+  if (nulls.count > 0) {
+    // a text that is no value of the type is null here too: which of them it is, the rows themselves are asked
+    if (isReadFromText(keys)) return
+    throw nullKeys(keys, nulls)
+  }
   if (repeated !== 'many' && repeated.length === 0) return
   const found = await readRepeated(keys, repeated)
   if (found.keys > 0) throw repeatedKeys(keys, found)
+}
+
+function isReadFromText({ figura, file }: KeyFile): boolean {
+  return file.columns.some(({ column, read }) => read !== undefined && figura.key.includes(column.name))
 }
 
 function nullKeys({ figura }: KeyFile, { count, rows }: KeyFindings['nulls']): BulkError {

@@ -29,6 +29,7 @@ export async function loadDirect(
   { report, signal }: Running,
 ): Promise<MergeStats | undefined> {
   const started = performance.now()
+  job.phase = 'stage'
   const columns = file.columns.map(({ column }) => column)
   const table = sessionStageName(columns)
   const wanted = { ...rowsOf(chunks), columns: sourcesOf(file.columns) }

@@ -95,11 +95,11 @@ async function sumUpFirst(
     promised,
     before,
     started,
-  }: { copied: Copied; promised: number; before: number; started: number },
+  }: { copied: Copied; promised: number; before: number | null; started: number },
 ): Promise<MergeStats> {
   // what they have of the transaction before this one, they may still have
-  const told = (await insertedInTransaction(tx, job.definition.table)) - before
-  const inserted = told || copied.staged
+  const after = await insertedInTransaction(tx, job.definition.table)
+  const inserted = after === null || before === null ? copied.staged : after - before
   const counts = { inserted, updated: 0, deleted: 0, skipped: 0 }
   const sums = sumUp({ copied, promised, counts, duplicates: 0, stale: 0, softDeleted: 0, removed: 0 })
   return { ...sums, mergeMs: Math.round(performance.now() - started) }

@@ -141,16 +141,20 @@ const FIGURA_TYPES: Record<string, string> = {
  * Columns of a row as the text of one object. It is put together here: as a struct DuckDB would refuse keys that differ
  * in case alone, and it reads numbers of JSON anew, as doubles.
  */
-export function jsonObject(fields: { key: string; name: string; type: string }[]): string {
+export function jsonObject(fields: Field[], text: (field: Field) => string = jsonText): string {
   const texts = fields.map((field) => {
     const key = duckLiteral(`${JSON.stringify(field.key)}:`)
-    return `${key} || coalesce(${jsonText(field)}, 'null')`
+    return `${key} || coalesce(${text(field)}, 'null')`
   })
   return texts.length ? `'{' || concat_ws(',', ${texts.join(', ')}) || '}'` : `'{}'`
 }
 
+/** A column under its key; `json`: another column that has its JSON. */
+type Field = { key: string; name: string; type: string; json?: string }
+
 /** A value as JSON, which has no NaN and no infinity: DuckDB writes them there all the same. */
-function jsonText({ name, type }: { name: string; type: string }): string {
+function jsonText({ name, type, json: written }: Field): string {
+  if (written !== undefined) return quote(written)
   const value = quote(name)
   if (type === 'JSON') return `cast(${value} as VARCHAR)`
   const json = `cast(to_json(${value}) as VARCHAR)`

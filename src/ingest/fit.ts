@@ -8,13 +8,15 @@ import { castText } from './fit-text.ts'
 import { figuraTypeFor, fitType, isNarrow, jsonObject } from './fit-types.ts'
 import { keptColumn } from './served.ts'
 import { duckType, FILE_ROWS, GONE_COLUMN, ROW_COLUMN } from './sql.ts'
+import { jsonTextSql } from './sql-formats.ts'
 
 /**
  * A top-level column of the file; `type` is DuckDB's name for it, such as `DECIMAL(15,2)` or `VARCHAR[]`.
  * `written`: its name in the file, where two differ in case alone or not at all: DuckDB reads one by another name.
- * `loose`: it is text (VARCHAR, or JSON of an NDJSON file), and may stand for a value of any type.
+ * `loose`: it is text (VARCHAR), and may stand for a value of any type; `json`: the name of a column beside it that has
+ * the JSON of the value (VARCHAR too), where the file is of such.
  */
-export type FileColumn = { name: string; type: string; written?: string; loose?: boolean }
+export type FileColumn = { name: string; type: string; written?: string; loose?: boolean; json?: string }
 
 /** A column of the stage, and the DuckDB expression over the file's columns that gives it in the encoded type. */
 export type FittedColumn = {
@@ -87,11 +89,11 @@ function fitNamed(column: Column, { figura, file }: Fitting): FittedColumn | Dif
     const found = findColumn(file, name)
     if (found === 'unclear') return unclear(column, name)
     if (!found) continue
-    const source = nulled(column, found)
     if (found.loose) {
-      const text = textOf(found, source, column.type.kind)
+      const text = looseText(column, found)
       return readText(column, [found.name], { text, value: castText(column.type, text, csvOf(figura)) })
     }
+    const source = nulled(column, quote(found.name), found.type)
     if (column.type.kind === 'uuid' && found.type === 'VARCHAR')
       return readText(column, [found.name], { text: source, value: `try_cast(${source} as UUID)` })
     const expression = fitType(column.type, found.type, source)
@@ -115,9 +117,9 @@ function fitExpr(
     .filter((one) => read.columns.some((name) => isNamed(one, name)))
     .map(({ name }) => name)
   if (sources.length < read.columns.length) return undefined
-  const json = file.find(({ name, type, loose }) => loose && type === 'JSON' && sources.includes(name))
-  if (json) return unread(column, json)
-  const source = nulled(column, { name: '', type: read.type }, `(${expr})`)
+  const several = read.columns.find((name) => alike(file, name).length > 1)
+  if (several !== undefined) return unclear(column, several)
+  const source = nulled(column, `(${expr})`, read.type)
   const tried = `try({v: ${source}})`
   if (read.type === 'VARCHAR') {
     const marked = `case when ${tried} is null then '(an expression that fails)' else ${tried}.v end`
@@ -136,22 +138,23 @@ function readText(column: Column, sources: string[], read: { text: string; value
   return { column, sources, expression: read.value, read: read.text === read.value ? undefined : read }
 }
 
-/** The value, or null where it is one of those that stand for null. */
-function nulled({ nullIf }: Column, found: FileColumn, value = quote(found.name)): string {
+/** A value of a type of DuckDB, or null where its text is one of those that stand for null. */
+function nulled(column: Column, value: string, type: string): string {
+  const text = `cast(${value} as VARCHAR)`
+  return nulledBy(column, value, type === 'JSON' ? jsonTextSql(text) : text)
+}
+
+function nulledBy({ nullIf }: Column, value: string, text: string): string {
   if (!nullIf?.length) return value
-  const text = found.type === 'JSON' ? textOf(found, value, 'text') : `cast(${value} as VARCHAR)`
   return `case when ${text} in (${nullIf.map(duckLiteral).join(', ')}) then null else ${value} end`
 }
 
-/**
- * The text of a loose value. A number of JSON is the text as it stands in the file: DuckDB's functions of JSON would
- * read it as a double, with 17 digits at the most.
- */
-function textOf(found: FileColumn, source: string, kind: Column['type']['kind']): string {
-  if (found.type !== 'JSON' || kind === 'array') return source
-  const text = `cast(${source} as VARCHAR)`
-  if (kind === 'jsonb') return text
-  return `case when starts_with(${text}, '"') then json_extract_string(${source}, '$') else ${text} end`
+/** What a loose value is read from: its text, or its JSON where the type is made of it. */
+function looseText(column: Column, { name, json }: FileColumn): string {
+  const text = quote(name)
+  const { kind } = column.type
+  if (json === undefined || (kind !== 'array' && kind !== 'jsonb')) return nulledBy(column, text, text)
+  return nulledBy(column, kind === 'array' ? `cast(${quote(json)} as JSON)` : quote(json), text)
 }
 
 function withDefault(column: Column, expression: string): string {
@@ -171,10 +174,9 @@ function fitMarker(from: string, file: FileColumn[]): FittedColumn | Difference 
   if (found === 'unclear') return unclear(column, from)
   if (!found) return missing(column, file)
   if (!found.loose && found.type !== 'BOOLEAN') return misfit(column, found)
-  const name = quote(found.name)
+  const text = quote(found.name)
   const sources = [found.name]
-  if (!found.loose) return { column, sources, expression: `coalesce(${name}, false)` }
-  const text = textOf(found, name, column.type.kind)
+  if (!found.loose) return { column, sources, expression: `coalesce(${text}, false)` }
   const value = `try_cast(${text} as BOOLEAN)`
   return { column, sources, expression: `coalesce(${value}, false)`, read: { text, value } }
 }
@@ -196,7 +198,7 @@ function fitExtra(
   ]
   const only = file.filter((column) => !known.some((name) => isNamed(column, name)))
   if (!column) return only.map(unknown)
-  const fields = only.map(({ name, type, written = name }) => ({ key: written, name, type }))
+  const fields = only.map((one) => ({ ...one, key: one.written ?? one.name }))
   const expression = fields.length ? jsonObject(fields) : 'null::VARCHAR'
   return [{ column, sources: only.map(({ name }) => name), expression }]
 }
@@ -218,11 +220,16 @@ function rowColumn(file: number): FittedColumn {
 
 /** The name as it stands; else the one name that differs by case alone. A column that DuckDB renamed is not read. */
 function findColumn(file: FileColumn[], name: string): FileColumn | 'unclear' | undefined {
-  const alike = file.filter(({ name: read, written = read }) => written.toLowerCase() === name.toLowerCase())
-  const exact = alike.filter(({ name: read, written = read }) => written === name)
-  const [found, other] = exact.length ? exact : alike
+  const all = alike(file, name)
+  const exact = all.filter(({ name: read, written = read }) => written === name)
+  const [found, other] = exact.length ? exact : all
   if (!found) return undefined
   return other || (found.written ?? found.name) !== found.name ? 'unclear' : found
+}
+
+/** The columns of that name, upper and lower case taken as one. */
+function alike(file: FileColumn[], name: string): FileColumn[] {
+  return file.filter(({ name: read, written = read }) => isNamed({ name: written }, name))
 }
 
 function missing(column: Column, file: FileColumn[]): Difference {
@@ -235,16 +242,6 @@ function missing(column: Column, file: FileColumn[]): Difference {
     found: `no column "${column.from}" in the file${hint}`,
     expected: typeName(column.type),
     fix: `write a column "${column.from}", or set its other name in the figura with "from"`,
-  }
-}
-
-/** An expression would see the JSON of a value, with the quotes of a text, and give something else without a word. */
-function unread(column: Column, { name }: FileColumn): Difference {
-  return {
-    column: column.name,
-    found: `an expression over "${name}" of an NDJSON file`,
-    expected: 'a file of another format, whose values are no JSON',
-    fix: 'send the file as parquet, Avro or CSV, or take the expression out of the figura',
   }
 }
 

@@ -184,6 +184,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const chunks = planFiles(files, asked)
   const planMs = Math.round(performance.now() - started)
   const facts = factsOf(files, planMs)
+  Object.assign(job, facts)
   if (job.dryRun === 'schema') return endSchemaRun(job, facts, context, report)
 
   const [file, other] = files

@@ -34,7 +34,12 @@ export async function foretell(tx: Transaction, load: Loading, rows: string): Pr
   const names = sampledColumns(load)
   const samples = found.samples.map(({ key, changed: places, before, after }) => {
     const changed = names.filter((_, at) => places.includes(at))
-    return { key, changed, before: pick(before, changed), after: pick(after, changed) }
+    return {
+      key: pick(key, load.figura.key),
+      changed,
+      before: pick(before, changed),
+      after: pick(after, changed),
+    }
   })
   return {
     inserted: counts.inserted ?? 0,

@@ -1,5 +1,6 @@
 import type { ClaimedJob } from '../db/claims.ts'
-import { readTally, type MergeStats } from '../db/ends.ts'
+import type { MergeStats } from '../db/ends.ts'
+import { readMarks } from '../db/marks.ts'
 import type { Transaction } from '../db/postgres.ts'
 import { stageColumns } from '../db/targets.ts'
 import type { Copied, Counts } from './merge-stats.ts'
@@ -19,7 +20,7 @@ export async function readStage(
   job: ClaimedJob,
   stage: number,
 ): Promise<{ kind: 'whole'; copied: Copied } | Extract<Merged, { kind: 'stage_lost' }>> {
-  const { total, done, ...copied } = await readTally(tx, job.id, stage)
+  const { total, done, ...copied } = await readMarks(tx, job.id, stage)
   const whole = total > 0 && done === total && (job.rows === null || copied.read === job.rows)
   return whole
     ? { kind: 'whole', copied }

@@ -62,7 +62,7 @@ export async function makeStage(
     await tx.unsafe(dropStageSql(name))
     await tx.unsafe(createStageSql(name, files[0]?.columns.map(({ column }) => column) ?? []))
   })
-  Object.assign(job, { stage, phase: 'stage', rows: facts.rows, etag: facts.etag })
+  Object.assign(job, { stage, phase: 'stage' })
 }
 
 function filesAsPlanned(job: ClaimedJob, files: OpenFile[]) {

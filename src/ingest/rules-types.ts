@@ -1,6 +1,7 @@
 import { typeName } from '../figura/type-names.ts'
 import type { Column, ColumnType } from '../figura/types.ts'
 import type { Rule } from './rules.ts'
+import { isOddJson } from './rules-json.ts'
 
 /** What each type cannot hold, as DuckDB sees it; the limits are those of PostgreSQL's manual, chapter 8. */
 export function typeRules({ name, type }: Pick<Column, 'name' | 'type'>, value: string): Rule[] {
@@ -23,9 +24,9 @@ function refusalsOf(type: ColumnType, expression: string): Refusal[] {
       return [
         { breaks: `not json_valid(${expression})`, found: 'text that is not JSON', expected: 'JSON' },
         {
-          breaks: `contains(${expression}, '\\u0000')`,
-          found: 'JSON with the character \\u0000',
-          expected: 'text without it',
+          breaks: isOddJson(expression),
+          found: 'JSON with \\u0000, NaN, Infinity, a comma before a bracket, or a number of too many digits',
+          expected: 'JSON without them',
         },
       ]
     case 'date':
@@ -41,14 +42,10 @@ function refusalsOf(type: ColumnType, expression: string): Refusal[] {
     case 'timestamptz':
       return [outside(expression, `< timestamptz '4714-11-24 (BC) 00:00:00+00'`, '4713 BC on')]
     case 'array':
-      return type.of.kind === 'text' || type.of.kind === 'varchar' || type.of.kind === 'char'
-        ? [
-            {
-              ...nul(expression),
-              breaks: `list_bool_or(list_transform(${expression}, x -> contains(x, chr(0))))`,
-            },
-          ]
-        : []
+      return refusalsOf(type.of, 'one').map(({ breaks, ...said }) => ({
+        ...said,
+        breaks: `list_bool_or(list_transform(${expression}, one -> ${breaks}))`,
+      }))
     default:
       return []
   }

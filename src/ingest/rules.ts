@@ -9,8 +9,8 @@ import { duckType } from './sql.ts'
 
 /**
  * Something that a row may break. The predicates and values are SQL over the relation of selectedSql(): the value of
- * column n is _bulk_c<n>, the text it is read from _bulk_t<n>, what was read of it _bulk_x<n>, and columns that checks
- * name stand under their own names too.
+ * column n is _bulk_c<n>, as people are told it _bulk_s<n>, the text it is read from _bulk_t<n>, what was read of it
+ * _bulk_x<n>, and columns that checks name stand under their own names too.
  */
 export type Rule = {
   /** The column of the table; null: the row as a whole. */
@@ -30,12 +30,10 @@ export type Reading = {
   columns: FittedColumn[]
   /** Those that are looked at while rows are read; what the others forbid, PostgreSQL refuses. */
   rules: Rule[]
-  /** Rows that break a rule are left out, up to the limits of the figura; else the first of them ends the job. */
-  lenient: boolean
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
   /** Columns of the file that are kept of a row that is left out. */
-  recorded: { name: string; type: string }[]
+  recorded: FileColumn[]
 }
 
 /** Decides how the rows of a file are read. */
@@ -56,7 +54,7 @@ export function planReading(
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
   const read = new Set(columns.flatMap(({ sources }) => sources))
   const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
-  return { columns, rules, lenient, named: namedOf(figura, columns, expressions), recorded }
+  return { columns, rules, named: namedOf(figura, columns, expressions), recorded }
 }
 
 /** The columns of the file that are needed. */
@@ -89,7 +87,7 @@ function nullRule({ fitted: { column }, value }: Named): Rule[] {
   ]
 }
 
-function valueRules({ fitted: { column }, value }: Named): Rule[] {
+function valueRules({ fitted: { column }, value, at }: Named): Rule[] {
   const { pattern, min, max, maxLength, check, sensitive } = column
   const rules: Rule[] = []
   const rule = (name: string, breaks: string, expected: string) =>
@@ -99,7 +97,7 @@ function valueRules({ fitted: { column }, value }: Named): Rule[] {
       breaks,
       expected,
       found: sensitive ? 'a value that is not shown' : undefined,
-      shown: sensitive ? null : `cast(${value} as VARCHAR)`,
+      shown: sensitive ? null : `_bulk_s${at}`,
     })
   if (pattern !== undefined)
     rule('pattern', `not regexp_matches(${value}, ${duckLiteral(pattern)})`, `a text like ${pattern}`)

@@ -103,7 +103,7 @@ export async function fail(
 ): Promise<Outcome> {
   const { sql } = context
   const problem: Problem = { ...error.problem(), phase: job.phase }
-  const failed = await sql.begin((tx) => failJob(tx, fence, problem))
+  const failed = await sql.begin((tx) => failJob(tx, fence, problem, job))
   if (failed) {
     report.error(job.phase ?? 'plan', error.message, { code: error.code })
     context.tell({ figura: job.figura, job: job.id, status: 'erro' })

@@ -21,6 +21,14 @@ export function fieldSql(field: number): string {
   return `f${field}`
 }
 
+/**
+ * A value of JSON as text: a string without its quotes, all else as it stands. A number keeps its digits, of which
+ * DuckDB's functions of JSON would leave 17.
+ */
+export function jsonTextSql(json: string): string {
+  return `case when starts_with(${json}, '"') then json_extract_string(${json}, '$') else ${json} end`
+}
+
 /** A segment as a relation: columns of the file, and file_row_number. */
 export function segmentRelation(segment: LocalSegment, columns: SegmentColumn[]): string {
   const named = columns.map(({ name, expression }) => `${expression} as ${quote(name)}`)

@@ -1,3 +1,4 @@
+import { HISTORY_COLUMNS } from '../figura/service-columns.ts'
 import { canonicalName } from '../figura/type-names.ts'
 import type { Column, Figura } from '../figura/types.ts'
 import { quote, quoteLiteral } from '../quote.ts'
@@ -17,20 +18,15 @@ export function historyName(figura: Figura): string {
   return `${quote(schema)}.${quote(name)}`
 }
 
-/** Its columns: those that files fill, and when a version held, by which job. */
+/** Its columns: those that files fill, and its own. */
 export function historyColumns(figura: Figura): Column[] {
-  const added = (name: string, kind: 'timestamptz' | 'uuid'): Column => ({
+  const added = Object.entries(HISTORY_COLUMNS).map(([name, kind]) => ({ name, type: { kind }, from: name }))
+  return [...filledColumns(figura), ...added].map(({ name, type, from }) => ({
     name,
-    type: { kind },
+    type,
+    from,
     required: false,
-    from: name,
-  })
-  return [
-    ...filledColumns(figura).map(({ name, type, from }) => ({ name, type, from, required: false })),
-    added('valid_from', 'timestamptz'),
-    added('valid_to', 'timestamptz'),
-    added('job_id', 'uuid'),
-  ]
+  }))
 }
 
 /** Makes it, and begins it with the rows that the table has: nobody knows since when. */

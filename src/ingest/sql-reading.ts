@@ -2,6 +2,7 @@ import { duckLiteral, quote } from '../quote.ts'
 import { jsonObject } from './fit-types.ts'
 import type { Reading, Rule } from './rules.ts'
 import { fromRows, type LocalRows } from './sql-duckdb.ts'
+import { writtenJson, writtenText } from './sql-written.ts'
 
 /** The values of a row, each changed by `as`; then, where rows may be left out, the number of the row in its file. */
 export function valuesSql(
@@ -46,14 +47,25 @@ export function countRowsSql(rows: LocalRows): string {
 
 /** All that rules speak of, as a relation; what a query does not name of it is not computed. */
 function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): string {
-  const values = columns.flatMap(({ expression, read }, at) => [
+  const values = columns.flatMap(({ column, sources, expression, read }, at) => [
     `${expression} as _bulk_c${at}`,
+    `${toldText(column.expr === undefined ? sources : [], expression, recorded)} as _bulk_s${at}`,
     ...(read ? [`${read.text} as _bulk_t${at}`, `${read.value} as _bulk_x${at}`] : []),
   ])
   const names = named.map(({ name, value }) => `${value} as ${quote(name)}`)
-  const record = jsonObject(recorded.map((column) => ({ ...column, key: column.name })))
+  const record = jsonObject(
+    recorded.map((column) => ({ ...column, key: column.name })),
+    writtenJson,
+  )
   const all = [...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no']
   return `(select ${all.join(', ')} ${fromRows(rows)})`
+}
+
+/** A value as text: where it comes from one column as it is, with the letters of the file, as its record has it. */
+function toldText([source, other]: string[], expression: string, recorded: Reading['recorded']): string {
+  const value = `cast(${expression} as VARCHAR)`
+  const written = other === undefined ? recorded.find(({ name }) => name === source) : undefined
+  return written ? `coalesce(${writtenText(written)}, ${value})` : value
 }
 
 function broken(rules: Rule[]): string {

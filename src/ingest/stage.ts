@@ -38,8 +38,7 @@ export async function stageChunks(
   for (const chunk of chunks)
     if (chunk.kind !== 'rows') await runCheck(chunk.kind, { job, file }, context, { report, signal })
   await pieces.ready()
-  // awaited here: the pieces are given up when this function returns
-  return await context.sql.begin(async (tx) => {
+  const marked = await context.sql.begin(async (tx) => {
     await commitWithoutWaiting(tx)
     const marks: Mark[] = []
     for (const chunk of chunks) {
@@ -57,6 +56,8 @@ export async function stageChunks(
       throw tooManyRejected(job.definition, { rows, rejected: marked.rejected, rejects: [] })
     return marked
   })
+  job.taken = undefined
+  return marked
 }
 
 /** The rows to be staged: there is one chunk of them at the most, beside the checks. */
@@ -139,6 +140,9 @@ export async function copyRows(
     await insertRejects(sql, place, taken.found().rejects).catch(() => {})
     const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
     throw fileError(file.source, explained)
+  } finally {
+    const { read, rejected } = taken.found()
+    job.taken = { read, rejected }
   }
 }
 

@@ -88,7 +88,7 @@ describe('the look at the files', () => {
     }
     const { status, body } = await api.put('coisas', { url: URL, sha256: 'AB'.repeat(32) })
     expect([status, body.code]).toEqual([422, 'file_not_parquet'])
-    const sent = { urls: [URL], sha256: 'ab'.repeat(32), etag: null, mode: null }
+    const sent = { urls: [URL], sha256: 'ab'.repeat(32), etag: null, mode: 'merge' }
     expect(seen).toEqual([{ figura: 'coisas', ...sent }])
     expect(await api.sql`select count(*) from bulk.job`).toMatchObject([{ count: 0 }])
   })

@@ -65,9 +65,11 @@ test('a figura tells its whole contract, and an example that is accepted as it s
       max_delete_percent: 50,
       delete_marker: null,
       history: false,
+      audit: { loaded_at: null, job_id: null },
     },
     rejects: { max_rows: 0, max_percent: null },
     limits: { max_bytes: null, max_rows: null },
+    csv: { delimiter: ',', quote: '"', null: '', decimal: '.' },
     sources: ['s3://arquivos/coisas/', 'https://example.com/'],
     contract: expect.stringMatching(/^[0-9a-f]+$/),
     links: { self: '/figuras/coisas', bulk: '/coisas/_bulk' },
@@ -82,11 +84,12 @@ test('a figura tells its whole contract, and an example that is accepted as it s
 test('a figura tells its rules, modes and limits', async () => {
   const more = `  cnpj: { type: text, pattern: '^[0-9]{14}$', null_if: ['', '-'], max_length: 14, sensitive: true }
   limite: { type: 'numeric(15,2)', min: 0, max: 10, check: 'limite <> 3', default: 1, only_insert: true }
-load: { mode: append, allow: [merge, replace], duplicates: last, max_delete_percent: 5 }
+load: { mode: append, allow: [merge, replace], duplicates: last, max_delete_percent: 5, audit: { job_id: carga } }
 checks: { sensato: 'limite < preco' }
 extra: refuse
 rejects: { max_rows: 100, max_percent: 1 }
 limits: { max_bytes: 500, max_rows: 10 }
+csv: { delimiter: ';', null: '-', decimal: ',' }
 sources:`
   api.figura(
     'coisas',
@@ -105,9 +108,11 @@ sources:`
       allow: ['append', 'merge', 'replace'],
       duplicates: 'last',
       max_delete_percent: 5,
+      audit: { loaded_at: null, job_id: 'carga' },
     },
     rejects: { max_rows: 100, max_percent: 1 },
     limits: { max_bytes: 500, max_rows: 10 },
+    csv: { delimiter: ';', quote: '"', null: '-', decimal: ',' },
   })
 })
 

@@ -42,7 +42,7 @@ describe('the status of a job', () => {
         etag: null,
       },
       progress: { chunks: { done: 0, total: null }, rows: { done: 0, total: null }, percent: 0 },
-      mode: null,
+      mode: 'merge',
       dry_run: null,
       format: null,
       files: null,

@@ -163,7 +163,7 @@ describe('a chunk', () => {
     expect(await mark(id, 0)).toEqual({ kind: 'marked', last: false, rejected: 0, released: [] })
     expect(await mark(id, 0)).toEqual({ kind: 'lost' })
     expect((await claimChunk(sql, { job: id, stage: 1, chunk: 0 }, HOLDER)).kind).toBe('ended')
-    expect(await readMarks(sql, id, 1)).toEqual({ total: 2, done: 1, rows: 10, read: 10 })
+    expect(await readMarks(sql, id, 1)).toEqual({ total: 2, done: 1, read: 10, staged: 10, rejected: 0 })
   })
 
   test('that is the last to be marked is told so, exactly once, when all are marked at the same time', async () => {

@@ -88,6 +88,22 @@ describe('a column that says', () => {
   })
 })
 
+describe('columns whose names differ in case alone', () => {
+  const two = (more = '') => figura(`Valor: { type: text, from: a }\n  valor: { type: text, from: b${more} }`)
+
+  test.each(["'Valor > 0'", `'id > 0 and "VALOR" > 0'`])('are none that a check may name: %s', (check) => {
+    const expected = 'names that differ by more than small letters and capitals, or no check of them'
+    expect(messagesOf(two(`, check: ${check}`))).toEqual([
+      `lojas.yaml:7: found the column "valor" beside "Valor", and the check ${JSON.stringify(check.slice(1, -1))}, ` +
+        `expected ${expected}`,
+    ])
+  })
+
+  test.each(['', ", check: 'id > 0 and valores > 0'"])('are right where none does: %s', (check) => {
+    expect(messagesOf(two(check))).toEqual([])
+  })
+})
+
 describe('a key column that says', () => {
   test.each([
     [

@@ -244,6 +244,19 @@ describe('a figura that says', () => {
   })
 
   test.each([
+    [6, 'valid_from', 'valid_from: { type: date }', ''],
+    [6, 'job_id', 'job_id: { type: text }', ''],
+    [12, 'valid_to', 'filial: { type: smallint }', '\nextra: { keep: valid_to }'],
+  ])('in line %d a column %s, which a history has too', (line, name, column, extra) => {
+    const text = WHOLE.replace('filial: { type: smallint }', column)
+    expect(messagesOf(text.replace('~', `load: { history: true }${extra}`))).toEqual([
+      `lojas.yaml:${line}: found the column "${name}" with history: true, ` +
+        'expected another name, for the history has a column of that name of its own',
+    ])
+    expect(messagesOf(text.replace('~', `load: { history: false }${extra}`))).toEqual([])
+  })
+
+  test.each([
     'extra: ignore',
     'rejects: { max_rows: 0, max_percent: 100 }',
     'rejects: {}',

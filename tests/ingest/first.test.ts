@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { readJobLog } from '../../src/db/jobs.ts'
+import { insertedInTransaction } from '../../src/db/targets.ts'
 import { jobView } from '../../src/api/view.ts'
 import type { Figura } from '../../src/figura/types.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
@@ -69,6 +70,31 @@ test('a constraint of the table refuses the rows in words', async () => {
   const job = await load(rows(0, 10))
   expect(job).toMatchObject({ status: 'erro', error: { code: 'table_refused' } })
   expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('a trigger that passes over all the rows is met, where the server counts them', async () => {
+  await load(rows(0, 1))
+  await at.sql.unsafe(`create function pass_${figura.name}() returns trigger language plpgsql as $$ begin
+      return null; end $$;
+    truncate ${figura.name};
+    create trigger passes before insert on ${figura.name} for each row execute function pass_${figura.name}()`)
+  expect(await load(rows(0, 10))).toMatchObject({
+    status: 'erro',
+    error: { code: 'attempts_exhausted', last_code: 'statistics_differ' },
+  })
+  expect(await table()).toMatchObject([{ rows: 0, last: null }])
+})
+
+test('rows that the server does not count are not taken for none', async () => {
+  const told = (setting: string) =>
+    at.sql.begin(async (tx) => {
+      await tx.unsafe(`set local track_counts = ${setting}; create table ${figura.name} (id bigint)`)
+      await tx.unsafe(`insert into ${figura.name} values (1), (2)`)
+      return insertedInTransaction(tx, figura.table)
+    })
+  expect(await told('off')).toBeNull()
+  figura = at.figura(`primeira${number++}`, { id: 'bigint' })
+  expect(await told('on')).toBe(2)
 })
 
 test('a file with another SHA-256 than announced leaves the table empty', async () => {

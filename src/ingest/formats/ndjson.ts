@@ -81,10 +81,17 @@ async function* linesOf(
   if (text.trim() !== '') yield text
 }
 
+/** JSON may say half a character, which no UTF-8 does; written anew, only such halves are still escaped. */
+const SURROGATE = /\\ud[89a-f]/i
+const HALF_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
 /** The keys of an object, and the JSON of their values. */
 function pairsOf(line: string, row: number): [key: string, json: string][] {
   try {
-    if (typeof JSON.parse(line) !== 'object') throw new SyntaxError('a value that is no object')
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object') throw new SyntaxError('a value that is no object')
+    if (SURROGATE.test(line) && HALF_PAIR.test(JSON.stringify(value)))
+      throw new SyntaxError('half a character')
   } catch (error) {
     throw badRow(row, `a line that is not JSON (${(error as Error).message})`, 'one JSON object on each line')
   }

@@ -2,7 +2,7 @@ import { BulkError } from '../../errors.ts'
 import { type Csv, csvOf, type Figura, loadOf } from '../../figura/types.ts'
 import type { SourceFile } from '../../source/source.ts'
 import type { FileColumn } from '../fit.ts'
-import { fieldSql, type SegmentColumn } from '../sql-formats.ts'
+import { fieldSql, jsonTextSql, type SegmentColumn } from '../sql-formats.ts'
 import { openAvro } from './avro.ts'
 import { readCsv } from './csv.ts'
 import type { Known } from './format.ts'
@@ -105,18 +105,23 @@ const KEYS_BYTES = 16 * 1024 * 1024
 
 async function openNdjson(figura: Figura, { bytes, signal }: Text): Promise<Stream> {
   const { keys, rows, whole } = await keysOf(bytes(signal), KEYS_BYTES)
-  const columns = nameColumns(keys.map((written) => ({ written, type: 'JSON', loose: true })))
+  // each value twice: as text under the name that an expression calls it by, and as it stands in the file
+  const named = nameColumns([...keys, ...keys].map((written) => ({ written, type: 'VARCHAR', loose: true })))
+  const columns = keys.map((_, at) => ({ ...named[at]!, json: named[keys.length + at]!.name }))
   const late = whole ? () => false : lateKeys(figura, keys)
   return {
     columns,
     rows: whole ? rows : null,
     read: (wanted, within) => {
-      const written = wanted.map((name) => columns.find((column) => column.name === name)?.written ?? name)
+      const read = columns.filter(({ name }) => wanted.includes(name))
       return {
-        fields: wanted.length + 1,
+        fields: read.length + 1,
         csv: OWN_CSV,
-        columns: wanted.map((name, at) => ({ name, expression: `${fieldSql(at + 1)}::JSON` })),
-        segments: readNdjson(bytes(within), { keys: written, late }),
+        columns: read.flatMap(({ name, json }, at) => [
+          { name, expression: jsonTextSql(fieldSql(at + 1)) },
+          { name: json, expression: fieldSql(at + 1) },
+        ]),
+        segments: readNdjson(bytes(within), { keys: read.map(({ written }) => written), late }),
       }
     },
   }
