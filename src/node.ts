@@ -1,15 +1,20 @@
 // The worker process: its threads, the loops that pull tasks for them, and the sweepers. Started by main.ts.
 import { rmSync } from 'node:fs'
 import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './config.ts'
+import { findUntold, markTold } from './db/dead-letters.ts'
 import { takeStalled } from './db/jobs.ts'
 import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
+import { afterEnd } from './ingest/ended.ts'
 import { startOrphanSweep } from './ingest/orphans.ts'
+import { endAllOverdue } from './ingest/overdue.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
-import { publishEvent } from './queue/publish.ts'
+import { sendDeadLetters } from './queue/dead-letters.ts'
+import { publishEvent, publishTasks } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
+import { repeat } from './repeat.ts'
 import { startRejectSweep } from './worker/expiry.ts'
 import { makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
@@ -28,6 +33,7 @@ type Running = {
   sweep: ReturnType<typeof startSweep>
   orphans: ReturnType<typeof startOrphanSweep>
   expiry: ReturnType<typeof startRejectSweep>
+  chores: ReturnType<typeof startChores>
 }
 
 let log = createLog({ role: 'worker', pid: process.pid })
@@ -86,7 +92,28 @@ async function start(): Promise<Running> {
   const orphans = startOrphanSweep(sql, { everyMs: config.bounds.sweepMs, log })
   const { sweepMs, rejectsDays } = config.bounds
   const expiry = startRejectSweep(sql, { everyMs: sweepMs, days: rejectsDays, log })
-  return { config, sql, queue, pool, consumption, sweep, orphans, expiry }
+  const chores = startChores(config, sql, queue)
+  return { config, sql, queue, pool, consumption, sweep, orphans, expiry, chores }
+}
+
+/** What is seen to for jobs that nobody holds. */
+function startChores({ node, bounds }: Config, sql: Sql, queue: Queue): { stop(): Promise<unknown> } {
+  const everyMs = bounds.sweepMs
+  const told = {
+    tell: (event: Parameters<typeof publishEvent>[1]) => publishEvent(queue, event),
+    ring: (tasks: Parameters<typeof publishTasks>[1]) => publishTasks(queue, tasks),
+    log,
+  }
+  const overdue = () => endAllOverdue(sql, { node, ended: (job) => afterEnd(sql, job, told), log })
+  const letters = {
+    find: (limit: number) => findUntold(sql, limit),
+    told: (job: string) => markTold(sql, job),
+  }
+  const chores = [
+    repeat(overdue, { everyMs, what: 'look for jobs whose time is over', log }),
+    repeat(() => sendDeadLetters(queue, letters), { everyMs, what: 'send the dead letters', log }),
+  ]
+  return { stop: () => Promise.all(chores.map((chore) => chore.stop())) }
 }
 
 /** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
@@ -97,7 +124,7 @@ async function stop(why: string): Promise<void> {
     log.info('stopped while starting', { why })
     process.exit(0)
   }
-  const { config, sql, queue, pool, consumption, sweep, orphans, expiry } = running
+  const { config, sql, queue, pool, consumption, sweep, orphans, expiry, chores } = running
   const { drainMs } = config.bounds
   log.info('draining', { why })
   const drained = consumption.stop()
@@ -107,7 +134,7 @@ async function stop(why: string): Promise<void> {
     if (!(await within(STOP_MS.interrupt, drained)))
       log.warn('a task could not be interrupted; its lease has to run out')
   }
-  const sweeps = Promise.all([sweep.stop(), orphans.stop(), expiry.stop()])
+  const sweeps = Promise.all([sweep.stop(), orphans.stop(), expiry.stop(), chores.stop()])
   await Promise.all([pool.stop(), within(STOP_MS.threads, sweeps)])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')

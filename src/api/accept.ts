@@ -46,7 +46,7 @@ export type AcceptDependencies = {
 export function acceptJob(dependencies: AcceptDependencies) {
   const { sql, figuras, accepted, preflight, log } = dependencies
   const contracts = new Set<string>()
-  return async (name: string, body: Submission): Promise<Accepted> => {
+  return async (name: string, body: Submission, retryOf: string | null = null): Promise<Accepted> => {
     const served = findFigura(figuras, name)
     refuseMode(served, body.mode)
     const { url, urls } = await findFiles(served, body, dependencies)
@@ -58,7 +58,16 @@ export function acceptJob(dependencies: AcceptDependencies) {
     await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
     const figura = served.name
-    const job = { id, figura, contract: served.hash, url, urls, ...sent, dryRun: body.dry_run ?? null }
+    const job = {
+      id,
+      figura,
+      contract: served.hash,
+      url,
+      urls,
+      ...sent,
+      dryRun: body.dry_run ?? null,
+      retryOf,
+    }
     await inTime(keepJob(sql, contracts, served, job))
     tell(accepted, { id, figura, ring: 0 }, log)
     return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }

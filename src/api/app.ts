@@ -1,9 +1,9 @@
 import { Elysia } from 'elysia'
-import { type BulkDependencies, createBulk } from './bulk.ts'
+import { createBulk } from './bulk.ts'
 import { createDocs } from './docs.ts'
 import { createFiguras } from './figuras.ts'
 import { healthRoutes, type Readiness } from './health.ts'
-import { createLife, type OnEnded } from './life.ts'
+import { createLife, type LifeDependencies } from './life.ts'
 import { createProblems } from './problem.ts'
 import { createRejects } from './rejects.ts'
 import type { Route } from './routes.ts'
@@ -16,15 +16,11 @@ import { SERVE } from './serve.ts'
 export function createApp({
   readiness,
   rejectsDays,
-  node,
-  ended,
   ...dependencies
-}: BulkDependencies & {
+}: LifeDependencies & {
   readiness: Readiness
   /** How long rows that were left out are kept. */
   rejectsDays: number
-  node: string
-  ended: OnEnded
 }) {
   const { sql, figuras } = dependencies
   const routes: Route[] = []
@@ -32,9 +28,9 @@ export function createApp({
   const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
     .use(createProblems({ log: dependencies.log, routes }))
     .use(createBulk(dependencies))
-    .use(createLife({ sql, figuras, node, ended }))
+    .use(createLife(dependencies))
     .use(createRejects({ sql, figuras, rejectsDays }))
-    .use(createFiguras(figuras))
+    .use(createFiguras({ sql, figuras }))
     .use(healthRoutes(readiness))
     .use(createDocs(figuras))
   routes.push(...app.routes)

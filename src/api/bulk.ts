@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia'
 import { readJobLog } from '../db/jobs.ts'
+import type { ErrorCode } from '../errors.ts'
 import { type AcceptDependencies, acceptJob } from './accept.ts'
 import { readJson } from './body.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
@@ -86,6 +87,32 @@ export function createBulk(dependencies: BulkDependencies) {
     )
 }
 
+/** What can be against a file that is sent. */
+export const SENT_ERRORS: ErrorCode[] = [
+  'body_not_json',
+  'body_invalid',
+  'body_too_large',
+  'mode_refused',
+  'source_refused',
+  'source_empty',
+  'source_missing',
+  'source_denied',
+  'source_changed',
+  'source_unreachable',
+  'sha256_differs',
+  'file_too_large',
+  'file_not_parquet',
+  'file_not_known',
+  'file_corrupt',
+  'schema_differs',
+  'key_null',
+  'required_null',
+  'expression_wrong',
+  'figura_unknown',
+  'figura_broken',
+  'unavailable',
+]
+
 const SUBMIT = says({
   id: 'submitFile',
   summary: 'Send a file',
@@ -94,30 +121,7 @@ const SUBMIT = says({
     'file: one that does not fit is refused at once, and no job is made; when the look takes too long the file is ' +
     'accepted, and the job tells. The body is read as JSON whatever its content type.',
   tag: 'Jobs',
-  errors: [
-    'body_not_json',
-    'body_invalid',
-    'body_too_large',
-    'mode_refused',
-    'source_refused',
-    'source_empty',
-    'source_missing',
-    'source_denied',
-    'source_changed',
-    'source_unreachable',
-    'sha256_differs',
-    'file_too_large',
-    'file_not_parquet',
-    'file_not_known',
-    'file_corrupt',
-    'schema_differs',
-    'key_null',
-    'required_null',
-    'expression_wrong',
-    'figura_unknown',
-    'figura_broken',
-    'unavailable',
-  ],
+  errors: SENT_ERRORS,
   headers: { Location: 'The status_url.', 'Retry-After': 'Seconds to wait before asking for the status.' },
 })
 

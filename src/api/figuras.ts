@@ -1,14 +1,18 @@
 import { Elysia } from 'elysia'
+import { findPause } from '../db/pause.ts'
+import type { Sql } from '../db/postgres.ts'
 import type { Figuras, LoadedFigura } from '../figura/load.ts'
 import { type Figura, tableName } from '../figura/types.ts'
 import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
+import { inTime } from './in-time.ts'
 import { says } from './operation.ts'
 import { FiguraParams } from './schema-parts.ts'
+import { pauseView } from './view.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
-export function createFiguras(figuras: Figuras) {
+export function createFiguras({ sql, figuras }: { sql: Sql; figuras: Figuras }) {
   return new Elysia({ name: 'figuras' })
     .get('/figuras', () => ({ figuras: figuras.list().map(summary) }), {
       response: { 200: FiguraList },
@@ -21,7 +25,11 @@ export function createFiguras(figuras: Figuras) {
     })
     .get(
       '/figuras/:figura',
-      ({ params, request }) => contract(findFigura(figuras, params.figura), new URL(request.url).origin),
+      async ({ params, request }) => {
+        const served = findFigura(figuras, params.figura)
+        const paused = pauseView(await inTime(findPause(sql, served.name)))
+        return { ...contract(served, new URL(request.url).origin), paused }
+      },
       {
         params: FiguraParams,
         response: { 200: FiguraView },
@@ -30,7 +38,7 @@ export function createFiguras(figuras: Figuras) {
           summary: 'Read a figura',
           description: 'The whole contract: columns, types, sources, and how to send a file.',
           tag: 'Figuras',
-          errors: ['figura_unknown', 'figura_broken'],
+          errors: ['figura_unknown', 'figura_broken', 'unavailable'],
         }),
       },
     )
@@ -57,7 +65,7 @@ function summary(loaded: LoadedFigura): FiguraList['figuras'][number] {
   }
 }
 
-function contract({ name, figura, hash }: ServedFigura, origin: string): FiguraView {
+function contract({ name, figura, hash }: ServedFigura, origin: string): Omit<FiguraView, 'paused'> {
   const url = exampleUrl(figura)
   const body = JSON.stringify({ url }).replaceAll("'", "'\\''")
   return {

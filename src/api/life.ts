@@ -1,70 +1,136 @@
 import { Elysia } from 'elysia'
 import type { Job } from '../db/jobs.ts'
 import { cancelJob, type Ended } from '../db/life.ts'
-import type { Sql } from '../db/postgres.ts'
+import { findPause, pauseFigura, resumeFigura } from '../db/pause.ts'
 import { BulkError } from '../errors.ts'
-import type { Figuras } from '../figura/load.ts'
 import { isEnded } from '../life.ts'
+import { type AcceptDependencies, acceptJob } from './accept.ts'
+import { readJson } from './body.ts'
+import { figuraUnknown } from './find-figura.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
-import { says } from './operation.ts'
+import { invalid, requireObject } from './invalid.ts'
+import { CANCEL, PAUSE, RESUME, RETRY } from './life-docs.ts'
+import { PauseState, Retry } from './life-schemas.ts'
 import { readDetails } from './rejects-view.ts'
-import { JobParams } from './schema-parts.ts'
-import { JobStatus } from './schemas.ts'
-import { jobView } from './view.ts'
+import { FiguraParams, JobParams } from './schema-parts.ts'
+import { Accepted, JobStatus, type Submission, URL_EXPECTED } from './schemas.ts'
+import { jobView, pauseView } from './view.ts'
 
-/** Told of a job that was ended here; what it has left is cleared, and the next one of its figura is rung for. */
-export type OnEnded = (job: Ended) => void
-
-export type LifeDependencies = {
-  sql: Sql
-  figuras: Figuras
+export type LifeDependencies = AcceptDependencies & {
   /** This node, as the log of a job names it. */
   node: string
-  ended: OnEnded
-}
-
-/** The addresses that change a job's life after it was accepted. */
-export function createLife({ sql, figuras, node, ended }: LifeDependencies) {
-  return new Elysia({ name: 'life' }).delete(
-    '/:figura/_bulk/:id',
-    async ({ params }) => {
-      const { id, figura } = await inTime(requireJob(sql, figuras, params))
-      const cancelled = await inTime(cancelJob(sql, { id, figura }, { node, by: ANYBODY }))
-      if (cancelled) ended(cancelled)
-      const job = await inTime(requireJob(sql, figuras, params))
-      if (!cancelled) throw notCancelled(job)
-      return jobView(job, await inTime(readDetails(sql, job)))
-    },
-    { params: JobParams, response: { 200: JobStatus }, detail: CANCEL },
-  )
+  bodyBytes: number
+  /** Told of a job that was ended here; what it has left is cleared, and the next one of its figura is rung for. */
+  ended: (job: Ended) => void
+  /** Told of a figura whose jobs may be begun again. */
+  resumed: (figura: string) => void
 }
 
 /** Who asks, where nobody has to say it. */
 const ANYBODY = 'anonymous'
 
-function notCancelled({ id, status }: Job): BulkError {
-  const said = { subject: `The job ${id}`, expected: 'one that waits or is at work' }
-  if (isEnded(status))
-    return new BulkError(
-      'job_ended',
-      { ...said, found: `that it ended as ${status}` },
-      { job_status: status },
+/** The addresses that change a job's life after it was accepted. */
+export function createLife(dependencies: LifeDependencies) {
+  const { sql, figuras, node, bodyBytes, ended, resumed } = dependencies
+  const accept = acceptJob(dependencies)
+  const pauseState = async (figura: string): Promise<PauseState> => ({
+    figura,
+    paused: pauseView(await inTime(findPause(sql, figura))),
+  })
+  const requireFigura = (name: string) => {
+    if (!figuras.get(name)) throw figuraUnknown(figuras, name)
+  }
+  return new Elysia({ name: 'life' })
+    .delete(
+      '/:figura/_bulk/:id',
+      async ({ params }) => {
+        const { id, figura } = await inTime(requireJob(sql, figuras, params))
+        const cancelled = await inTime(cancelJob(sql, { id, figura }, { node, by: ANYBODY }))
+        if (cancelled) ended(cancelled)
+        const job = await inTime(requireJob(sql, figuras, params))
+        if (!cancelled) throw notCancelled(job)
+        return jobView(job, await inTime(readDetails(sql, job)))
+      },
+      { params: JobParams, response: { 200: JobStatus }, detail: CANCEL },
     )
-  return new BulkError(
-    'job_committing',
-    { ...said, found: 'that its rows are being committed' },
-    { job_status: status },
-  )
+    .post(
+      '/:figura/_bulk/:id/retry',
+      async ({ params, body, set }) => {
+        const old = await inTime(requireJob(sql, figuras, params))
+        refuseRetry(old)
+        const job = await accept(old.figura, sentAgain(old, body), old.id)
+        set.status = 202
+        set.headers.location = job.status_url
+        set.headers['retry-after'] = '1'
+        return job
+      },
+      {
+        params: JobParams,
+        parse: [
+          async ({ request }) =>
+            isEmpty(request) ? {} : requireObject(await readJson(request, bodyBytes), Retry['x-expected']),
+        ],
+        body: Retry,
+        response: { 202: Accepted },
+        detail: RETRY,
+      },
+    )
+    .post(
+      '/:figura/_bulk/pause',
+      async ({ params: { figura } }) => {
+        requireFigura(figura)
+        await inTime(pauseFigura(sql, figura, ANYBODY))
+        return pauseState(figura)
+      },
+      { params: FiguraParams, response: { 200: PauseState }, detail: PAUSE },
+    )
+    .post(
+      '/:figura/_bulk/resume',
+      async ({ params: { figura } }) => {
+        requireFigura(figura)
+        await inTime(resumeFigura(sql, figura))
+        resumed(figura)
+        return pauseState(figura)
+      },
+      { params: FiguraParams, response: { 200: PauseState }, detail: RESUME },
+    )
 }
 
-const CANCEL = says({
-  id: 'cancelJob',
-  summary: 'Cancel a job',
-  description:
-    'Ends a job that waits or is at work, on whatever node: its table is as it was, and the next job of the figura ' +
-    'has its turn. What a worker has begun of it stops within two seconds. A job whose rows are being committed can ' +
-    'no longer be cancelled.',
-  tag: 'Jobs',
-  errors: ['job_unknown', 'job_ended', 'job_committing', 'figura_unknown', 'unavailable'],
-})
+function isEmpty(request: Request): boolean {
+  return request.body === null || request.headers.get('content-length') === '0'
+}
+
+function notCancelled({ id, status }: Job): BulkError {
+  const said = { subject: `The job ${id}`, expected: 'one that waits or is at work' }
+  return isEnded(status)
+    ? new BulkError('job_ended', { ...said, found: `that it ended as ${status}` }, { job_status: status })
+    : new BulkError(
+        'job_committing',
+        { ...said, found: 'that its rows are being committed' },
+        { job_status: status },
+      )
+}
+
+function refuseRetry({ id, status }: Job): void {
+  if (status === 'erro' || status === 'cancelado') return
+  const said = { subject: `The job ${id}`, found: status, expected: 'erro or cancelado' }
+  throw new BulkError(isEnded(status) ? 'job_completed' : 'job_not_ended', said, { job_status: status })
+}
+
+/**
+ * What is sent for a job that is done again: as it was asked for, from where it was or from another address. A version
+ * of the file that was asked for is not asked for again, since the file may have been mended.
+ * @throws BulkError body_invalid where the old address has a part that is no address for long
+ */
+function sentAgain(old: Job, { url, urls, sha256 }: Retry): Submission {
+  const asked = { mode: old.mode ?? undefined, dry_run: old.dryRun ?? undefined }
+  if (url !== undefined || urls !== undefined) return { url, urls, sha256, ...asked }
+  const kept = old.urls ?? [old.url]
+  if (kept.some((one) => one.includes('?'))) {
+    const found = 'nothing, and the first address had a part that is secret'
+    throw invalid('body_invalid', [{ field: 'url', found, expected: URL_EXPECTED }])
+  }
+  const digest = sha256 ?? old.sha256 ?? undefined
+  return kept.length > 1 ? { urls: kept, ...asked } : { url: kept[0], sha256: digest, ...asked }
+}

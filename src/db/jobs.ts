@@ -1,5 +1,5 @@
 import type { Figura, Mode } from '../figura/types.ts'
-import type { DryRun, Format, Phase, Status } from '../job.ts'
+import type { DryRun, Format, Phase, Status, WaitReason } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
@@ -57,6 +57,11 @@ export type Job = {
   stageMs: number | null
   mergeMs: number | null
   error: Problem | null
+  /** The job that this one does again. */
+  retryOf: string | null
+  deadlineAt: Date | null
+  /** Why the last try was put off; times as PostgreSQL writes them in JSON. */
+  waiting: { reason: WaitReason; detail: string; since: string; until: string } | null
 }
 
 /** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
@@ -70,15 +75,16 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun'>>
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'retryOf'>>
 
 /** Accepts a job. Once this has returned, the job cannot be lost. */
 export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
-  const { urls = null, etag = null, mode = null, dryRun = null } = job
+  const { urls = null, etag = null, mode = null, dryRun = null, retryOf = null } = job
   await sql`
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run)
+    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, retry_of)
     values (
-      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun}
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
+      ${retryOf}
     )
   `
 }
@@ -162,6 +168,7 @@ export async function takeStalled(
       select id from bulk.job
       where status in ('enfileirado', 'processando')
         and ring_at <= now() - ${overdueMs} * interval '1 millisecond'
+        and not (status = 'enfileirado' and figura in (select figura from bulk.pause))
         ${after ? sql`and id > ${after}` : sql``}
       order by ${after ? sql`id` : sql`ring_at`}
       limit ${limit}

@@ -1,9 +1,10 @@
-import type { Status } from '../job.ts'
+import type { Problem } from '../errors.ts'
+import type { Phase, Status } from '../job.ts'
 import { type Change, statesThatMay } from '../life.ts'
 import { fenced, type Fence } from './claims.ts'
 import { wakeNext } from './ends.ts'
 import { writeJobLog } from './jobs.ts'
-import { type Sql, sqlState, type Transaction } from './postgres.ts'
+import { type Sql, sqlState, storable, type Transaction } from './postgres.ts'
 
 /** How long the end of a job from outside waits for whoever has its row, in milliseconds. */
 const ROW_LOCK_MS = 1000
@@ -30,26 +31,72 @@ export async function cancelJob(
   { figura, id }: { figura: string; id: string },
   { node, by }: { node: string; by: string },
 ): Promise<Ended | undefined> {
+  return endNow(sql, async (tx) => {
+    const [job] = await tx<Ended[]>`
+      update bulk.job set status = 'cancelado', phase = null, finished_at = clock_timestamp()
+      where id = ${id} and figura = ${figura} and ${allows(tx, 'cancel')}
+      returning id, figura, status, attempts, stage
+    `
+    if (!job) return undefined
+    const line = { level: 'info', node, thread: null, attempt: job.attempts, phase: null, ms: null } as const
+    await writeJobLog(tx, id, { ...line, message: 'the job was cancelled', data: { by } })
+    return job
+  })
+}
+
+/** A job whose time is over. */
+export type Overdue = {
+  id: string
+  figura: string
+  attempts: number
+  phase: Phase | null
+  startedAt: Date
+  deadlineAt: Date
+  /** Why its last try was put off, if it was. */
+  waiting: string | null
+}
+
+/** Jobs whose time is over by PostgreSQL's clock, the longest overdue first. */
+export async function findOverdue(sql: Sql, limit: number): Promise<Overdue[]> {
+  return sql<Overdue[]>`
+    select id, figura, attempts, phase, started_at, deadline_at, waiting ->> 'detail' as waiting from bulk.job
+    where status = 'processando' and deadline_at <= now() and decision is null
+    order by deadline_at limit ${limit}
+  `
+}
+
+/** Ends a job whose time is over. Undefined: it has ended by itself, or is about to. */
+export async function endOverdue(
+  sql: Sql,
+  { id, attempts, phase }: Overdue,
+  problem: Problem,
+  node: string,
+): Promise<Ended | undefined> {
+  return endNow(sql, async (tx) => {
+    const [job] = await tx<Ended[]>`
+      update bulk.job set
+        status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${tx.json(storable(problem))},
+        dead_letter = 'due'
+      where id = ${id} and deadline_at <= now() and ${allows(tx, 'fail')}
+      returning id, figura, status, attempts, stage
+    `
+    const line = { level: 'error', node, thread: null, attempt: attempts, phase, ms: null } as const
+    if (job) await writeJobLog(tx, id, { ...line, message: problem.detail, data: { code: problem.code } })
+    return job
+  })
+}
+
+/** Ends a job from outside, and lets the next one have its turn. Undefined: its row is with whoever is ending it. */
+async function endNow(
+  sql: Sql,
+  end: (tx: Transaction) => Promise<Ended | undefined>,
+): Promise<Ended | undefined> {
   try {
     return await sql.begin(async (tx) => {
       // whoever merges has the row only from the end of the job to the COMMIT
       await tx`select set_config('lock_timeout', ${`${ROW_LOCK_MS}ms`}, true)`
-      const [job] = await tx<Ended[]>`
-        update bulk.job set status = 'cancelado', phase = null, finished_at = clock_timestamp()
-        where id = ${id} and figura = ${figura} and ${allows(tx, 'cancel')}
-        returning id, figura, status, attempts, stage
-      `
-      if (!job) return undefined
-      await wakeNext(tx, job.id)
-      const line = {
-        level: 'info',
-        node,
-        thread: null,
-        attempt: job.attempts,
-        phase: null,
-        ms: null,
-      } as const
-      await writeJobLog(tx, job.id, { ...line, message: 'the job was cancelled', data: { by } })
+      const job = await end(tx)
+      if (job) await wakeNext(tx, job.id)
       return job
     })
   } catch (error) {

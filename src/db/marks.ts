@@ -24,7 +24,7 @@ export async function recordPlan(
   const rowChunks = plan.chunks.filter((chunk) => chunk.kind === 'rows').length
   const { count } = await tx`
     update bulk.job set
-      stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
+      waiting = null, stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
       etag = ${plan.etag}, format = ${plan.format}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
       rows_rejected = 0,
       checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,
@@ -83,6 +83,7 @@ export async function markDone(
   const sum = (count: (mark: Mark) => number) => staged.reduce((total, mark) => total + count(mark), 0)
   const [progress] = await tx<{ last: boolean; rejected: number }[]>`
     update bulk.job set
+      waiting = null,
       chunks_done = chunks_done + ${staged.length},
       checks_done = checks_done + ${chunks.length - staged.length},
       rows_done = rows_done + ${sum(({ read }) => read)},

@@ -30,7 +30,9 @@ export async function beginUntil<T>(
         await Bun.sleep(CANCEL_MS)
       }
     }
-    const begin = () => (cancelling = cancel().catch(() => {}))
+    const begin = () => {
+      cancelling = cancel().catch(() => {})
+    }
     signal.addEventListener('abort', begin, { once: true })
     try {
       return await work(tx)

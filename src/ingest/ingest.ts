@@ -77,6 +77,7 @@ async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: 
   const claim = await tryClaim(context, task, () => claimJob(context.sql, wish, bounds))
   switch (claim.kind) {
     case 'ended':
+    case 'paused':
       return done()
     case 'held':
       // a holder that renews its lease in time is alive, and the job needs this doorbell no more

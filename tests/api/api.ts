@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { OnAccepted, Preflight } from '../../src/api/accept.ts'
 import { createApp } from '../../src/api/app.ts'
 import type { Readiness } from '../../src/api/health.ts'
-import type { OnEnded } from '../../src/api/life.ts'
+import type { LifeDependencies } from '../../src/api/life.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { openFiguras } from '../../src/figura/load.ts'
 import { createLog } from '../../src/log.ts'
@@ -26,7 +26,9 @@ export type Api = AsyncDisposable & {
   /** Jobs that the queue was told of. */
   told: Parameters<OnAccepted>[0][]
   /** Jobs that were ended from outside. */
-  ended: Parameters<OnEnded>[0][]
+  ended: Parameters<LifeDependencies['ended']>[0][]
+  /** Figuras that were resumed. */
+  resumed: string[]
   /** What is done when the queue is told. */
   onAccepted: OnAccepted
   /** The look at the files; nothing is against them. */
@@ -82,6 +84,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     rejectsDays: 30,
     node: 'test',
     ended: (job) => void api.ended.push(job),
+    resumed: (figura) => void api.resumed.push(figura),
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
   })
@@ -90,6 +93,7 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     sql,
     told: [],
     ended: [],
+    resumed: [],
     onAccepted: (job) => void api.told.push(job),
     preflight: async () => {},
     lines,
@@ -107,12 +111,13 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
       else writeFileSync(path, text)
     },
     reset: async () => {
-      await sql.unsafe('truncate bulk.contract cascade')
+      await sql.unsafe('truncate bulk.contract, bulk.pause cascade')
       rmSync(folder.path, { recursive: true })
       mkdirSync(folder.path)
       api.figura('coisas')
       api.told.length = 0
       api.ended.length = 0
+      api.resumed.length = 0
       lines.length = 0
       api.onAccepted = (job) => void api.told.push(job)
       api.preflight = async () => {}

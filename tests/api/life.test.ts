@@ -82,6 +82,118 @@ describe('DELETE of a job', () => {
   })
 })
 
+describe('retry of a job', () => {
+  test('makes a new one of the same file, asked for in the same way', async () => {
+    const sha256 = 'a'.repeat(64)
+    const old = await api.put('coisas', { url: URL, sha256, etag: '"1"', mode: 'merge', dry_run: 'rows' })
+    await end(String(old.body.id), 'erro')
+    api.told.length = 0
+    const { status, body, headers } = await retry(String(old.body.id))
+    expect([status, headers.get('location')]).toEqual([202, String(body.status_url)])
+    expect(body.id).not.toBe(old.body.id)
+    expect(api.told).toMatchObject([{ id: body.id, figura: 'coisas' }])
+    const [row] =
+      await api.sql`select url, sha256, etag, mode, dry_run, retry_of from bulk.job where id = ${String(body.id)}`
+    expect({ ...row }).toEqual({
+      url: URL,
+      sha256,
+      etag: null,
+      mode: 'merge',
+      dryRun: 'rows',
+      retryOf: old.body.id,
+    })
+    expect((await api.ask(String(body.status_url))).body.retry_of).toBe(old.body.id)
+  })
+
+  test('takes the file from another address, and its digest is that of the other file', async () => {
+    const old = await api.put('coisas', { url: URL, sha256: 'a'.repeat(64) })
+    await end(String(old.body.id), 'cancelado')
+    const other = 's3://arquivos/coisas/b.parquet'
+    const { body } = await retry(String(old.body.id), { url: other })
+    const [row] = await api.sql`select url, sha256 from bulk.job where id = ${String(body.id)}`
+    expect({ ...row }).toEqual({ url: other, sha256: null })
+    const outside = await retry(String(old.body.id), { url: 's3://elsewhere/b.parquet' })
+    expect(outside.body).toMatchObject({ status: 422, code: 'source_refused' })
+  })
+
+  test('of several files takes all of them', async () => {
+    const urls = [URL, 's3://arquivos/coisas/b.parquet']
+    const old = await api.put('coisas', { urls })
+    await end(String(old.body.id), 'erro')
+    const { body } = await retry(String(old.body.id))
+    const [row] = await api.sql`select urls from bulk.job where id = ${String(body.id)}`
+    expect(row?.urls).toEqual(urls)
+  })
+
+  test('needs the address of a presigned file anew', async () => {
+    const old = await api.send('coisas', 'https://example.com/a.parquet?X-Amz-Signature=canary')
+    await end(old, 'erro')
+    const { body, text } = await retry(old)
+    expect(body).toMatchObject({ status: 422, code: 'body_invalid', errors: [{ field: 'url' }] })
+    expect(text).not.toContain('canary')
+  })
+
+  test.each([
+    ['enfileirado', 'job_not_ended'],
+    ['processando', 'job_not_ended'],
+    ['completo', 'job_completed'],
+  ])('of one that is %s is refused', async (status, code) => {
+    const id = await api.send('coisas')
+    await api.sql`update bulk.job set status = ${status}, phase = ${status === 'processando' ? 'plan' : null} where id = ${id}`
+    expect((await retry(id)).body).toMatchObject({ status: 409, code })
+  })
+
+  test('refuses what is no body for it', async () => {
+    const id = await api.send('coisas')
+    await end(id, 'erro')
+    expect((await retry(id, { mode: 'merge' })).body).toMatchObject({ status: 422, code: 'body_invalid' })
+    expect((await retry(id, [])).body).toMatchObject({ status: 422, code: 'body_invalid' })
+    expect((await retry(NO_JOB)).body).toMatchObject({ status: 404, code: 'job_unknown' })
+  })
+})
+
+describe('a figura that is paused', () => {
+  test('says so, and its jobs say that they wait for that', async () => {
+    expect((await api.ask('/figuras/coisas')).body.paused).toBe(null)
+    const { status, body } = await api.ask('/coisas/_bulk/pause', { method: 'POST' })
+    expect([status, body]).toEqual([
+      200,
+      { figura: 'coisas', paused: { at: expect.any(String), by: 'anonymous' } },
+    ])
+    expect((await api.ask('/figuras/coisas')).body.paused).toEqual(body.paused)
+    const id = await api.send('coisas')
+    const job = await api.ask(`/coisas/_bulk/status/${id}`)
+    expect(job.body).toMatchObject({ status: 'enfileirado', waiting: { reason: 'paused', until: null } })
+  })
+
+  test('stays paused since the first time, and goes on when it is resumed', async () => {
+    const first = await api.ask('/coisas/_bulk/pause', { method: 'POST' })
+    const second = await api.ask('/coisas/_bulk/pause', { method: 'POST' })
+    expect(second.body).toEqual(first.body)
+    const { body } = await api.ask('/coisas/_bulk/resume', { method: 'POST' })
+    expect(body).toEqual({ figura: 'coisas', paused: null })
+    expect(api.resumed).toEqual(['coisas'])
+  })
+
+  test('has to be one', async () => {
+    const { body } = await api.ask('/nenhuma/_bulk/pause', { method: 'POST' })
+    expect(body).toMatchObject({ status: 404, code: 'figura_unknown' })
+  })
+})
+
+const URL = 's3://arquivos/coisas/a.parquet'
+
+async function end(id: string, status: string): Promise<void> {
+  await api.sql`update bulk.job set status = ${status}, finished_at = now() where id = ${id}`
+}
+
+function retry(id: string, body?: unknown) {
+  return api.ask(`/coisas/_bulk/${id}/retry`, {
+    method: 'POST',
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+}
+
 function cancel(id: string, figura = 'coisas') {
   return api.ask(`/${figura}/_bulk/${id}`, { method: 'DELETE' })
 }

@@ -17,7 +17,14 @@ describe('a code', () => {
   test.each(Object.entries(ERRORS))('is explained: %s', async (code, { title, status, retry, action }) => {
     const answer = await api.ask(`/problems/${code}`)
     expect(answer.status).toBe(200)
-    expect(answer.body).toEqual({ code, type: `/problems/${code}`, title, status, retry, action })
+    expect(answer.body).toEqual({
+      code,
+      type: `/problems/${code}`,
+      title,
+      status,
+      retry: retry === 'never' ? 'never' : 'later',
+      action,
+    })
   })
 
   test('that nobody has is not: the nearest is named', async () => {

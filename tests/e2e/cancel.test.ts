@@ -186,7 +186,7 @@ async function letsGo({ figura, id, statusUrl }: Sent, atWork = true): Promise<v
       const dropped =
         !atWork ||
         worker.lines.some(
-          ({ message, job }) => job === id && /^a piece of work was dropped/.test(String(message)),
+          ({ message, job }) => job === id && String(message).startsWith('a piece of work was dropped'),
         )
       return dropped && Object.values(left ?? {}).every((count) => count === 0) ? true : undefined
     },
