@@ -147,7 +147,7 @@ test('a job whose time is over ends, its table is untouched, and the next one ha
 })
 
 test('what ends in an error of its data is no dead letter', async () => {
-  writeFigura('errada', '', 'outra_coluna')
+  writeFigura('errada', '', 'bigint')
   expect((await service.load('errada', address('errada'))).status).toBe('erro')
   const [row] = await database.sql`select count(*)::int as due from bulk.job where dead_letter = 'due'`
   expect(row?.due).toBe(0)
@@ -208,8 +208,8 @@ function address(figura: string): string {
   return `${source.origin}/${figura}/a.parquet`
 }
 
-function writeFigura(name: string, more = '', column = 'nome'): void {
-  const columns = `id: { type: bigint }\n  ${column}: { type: text }`
+function writeFigura(name: string, more = '', type = 'text'): void {
+  const columns = `id: { type: bigint }\n  nome: { type: ${type} }`
   const text = `description: d\ntable: public.${name}\nkey: [id]\ncolumns:\n  ${columns}\n${more}sources: ['${source.origin}/${name}/']\n`
   writeFileSync(join(figuras, `${name}.yaml`), text)
 }
