@@ -8,7 +8,7 @@ export function sortFault(error: unknown): Retry | undefined {
   if (error instanceof BulkError) return error.retry
   const code = codeOf(error) ?? ''
   if (CAPACITY.test(code)) return 'capacity'
-  if (TRANSIENT.test(code)) return 'later'
+  if (TRANSIENT.test(code) || UNLINKED.test(code)) return 'later'
   if (REFUSED.test(code)) return 'never'
   // DuckDB's errors have no code
   return error instanceof Error && NO_ROOM.test(error.message) ? 'capacity' : undefined
@@ -30,8 +30,10 @@ const NO_ROOM = /No space left on device|Disk quota exceeded/
  * Connections (08), serialization (40001), deadlocks (40P01), locks that were not had (55P03), statements that were
  * cancelled (57014), shutdowns (57P0x); and what an operator puts right: login refused, no such database.
  */
-const TRANSIENT =
-  /^(08...|28000|28P01|3D000|40001|40P01|55P03|57014|57P0.|(CONNECT|CONNECTION)_.*|E(CONN(REFUSED|RESET)|HOSTUNREACH|NOTFOUND|PIPE|TIMEDOUT))$/
+const TRANSIENT = /^(08...|28000|28P01|3D000|40001|40P01|55P03|57014|57P0.)$/
+
+/** Codes of the client and of the system for a link that is lost or not to be had. */
+const UNLINKED = /^((CONNECT|CONNECTION)_.*|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENOTFOUND|EPIPE|ETIMEDOUT)$/
 
 /**
  * SQLSTATE classes that the same rows meet again at every try: 21 cardinality, 22 data, 23 constraints,

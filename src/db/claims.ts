@@ -86,7 +86,7 @@ function paused(sql: Sql, job: 'job' | 'first') {
   return sql`(${status} = 'enfileirado' and exists (select from bulk.pause where pause.figura = ${figura}))`
 }
 
-/** When a job has to have ended that is claimed now for the first time: as its figura says, within the service's own. */
+/** When a job has to have ended that is claimed for the first time now: as its figura and the service say. */
 function deadline(sql: Sql, jobMs: number) {
   return sql`clock_timestamp() + least(
     ${jobMs} * interval '1 millisecond',

@@ -24,7 +24,8 @@ export async function recordPlan(
   const rowChunks = plan.chunks.filter((chunk) => chunk.kind === 'rows').length
   const { count } = await tx`
     update bulk.job set
-      waiting = null, stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
+      waiting = null,
+      stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
       etag = ${plan.etag}, format = ${plan.format}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
       rows_rejected = 0,
       checks_total = ${plan.chunks.length - rowChunks}, checks_done = 0,

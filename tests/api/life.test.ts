@@ -139,7 +139,8 @@ describe('retry of a job', () => {
     ['completo', 'job_completed'],
   ])('of one that is %s is refused', async (status, code) => {
     const id = await api.send('coisas')
-    await api.sql`update bulk.job set status = ${status}, phase = ${status === 'processando' ? 'plan' : null} where id = ${id}`
+    const phase = status === 'processando' ? 'plan' : null
+    await api.sql`update bulk.job set status = ${status}, phase = ${phase} where id = ${id}`
     expect((await retry(id)).body).toMatchObject({ status: 409, code })
   })
 

@@ -133,7 +133,8 @@ describe('a try that is put off', () => {
     expect(await waitedFor(sql, id, 'capacity')).toBe(0)
     await putOff(sql, await again(), FULL)
     await sql`
-      update bulk.job set waiting = jsonb_set(waiting, '{since}', to_jsonb(now() - interval '1 minute')) where id = ${id}`
+      update bulk.job set waiting = jsonb_set(waiting, '{since}', to_jsonb(now() - interval '1 minute'))
+      where id = ${id}`
     await putOff(sql, await again(), FULL)
     expect(await waitedFor(sql, id, 'capacity')).toBeGreaterThan(59_000)
     expect(await waitedFor(sql, id, 'source')).toBe(0)

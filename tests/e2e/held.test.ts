@@ -160,7 +160,8 @@ test('a letter that could not be sent is sent later, once', async () => {
   const { id } = await service.load('tarde', address('tarde'))
   const problem = { code: 'attempts_exhausted', detail: 'd' }
   await database.sql`
-    update bulk.job set status = 'erro', dead_letter = 'due', error = ${database.sql.json(problem)} where id = ${String(id)}`
+    update bulk.job set status = 'erro', dead_letter = 'due', error = ${database.sql.json(problem)}
+    where id = ${String(id)}`
   expect((await deadLetter('tarde', String(id))).letter).toMatchObject({ problem })
   await until('the row knows', async () => {
     const [row] = await database.sql`select dead_letter from bulk.job where id = ${String(id)}`
@@ -210,6 +211,7 @@ function address(figura: string): string {
 
 function writeFigura(name: string, more = '', type = 'text'): void {
   const columns = `id: { type: bigint }\n  nome: { type: ${type} }`
-  const text = `description: d\ntable: public.${name}\nkey: [id]\ncolumns:\n  ${columns}\n${more}sources: ['${source.origin}/${name}/']\n`
+  const head = `description: d\ntable: public.${name}\nkey: [id]\n`
+  const text = `${head}columns:\n  ${columns}\n${more}sources: ['${source.origin}/${name}/']\n`
   writeFileSync(join(figuras, `${name}.yaml`), text)
 }
