@@ -12,6 +12,8 @@ RUN mkdir /var/lib/bulk && chown bun:bun /var/lib/bulk
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY src src
+# bun run keys
+COPY scripts/keys.ts scripts/keys.ts
 COPY figuras figuras
 # Bun would keep what it has transpiled in a cache on disk
 ENV NODE_ENV=production \

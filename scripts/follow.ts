@@ -3,6 +3,9 @@ import type { Problem } from '../src/errors.ts'
 
 export type { JobStatus }
 
+/** Shown with every request, where it is set. */
+const KEY = process.env.BULK_KEY
+
 /** Tries of a request while the service is away or busy. What is sent twice has the effect of one. */
 const TRIES = 8
 /** Between two tries: doubled from 200 ms, so that 8 of them bridge a restart of 20 s. */
@@ -51,11 +54,15 @@ export async function read<T>(api: string, path: string): Promise<T> {
 
 async function request(address: string, tries: number, init: RequestInit = {}): Promise<Response> {
   const asked = `${init.method ?? 'GET'} ${address}`
+  const headers = new Headers(init.headers)
+  if (KEY) headers.set('authorization', `Bearer ${KEY}`)
   for (let tried = 1; ; tried++) {
-    const answer = await fetch(address, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error) => {
-      const why = error instanceof Error && 'code' in error ? error.code : error
-      return new Error(`${asked} got no answer (${why}). Is the service up, and is --api right?`)
-    })
+    const answer = await fetch(address, { ...init, headers, signal: AbortSignal.timeout(30_000) }).catch(
+      (error) => {
+        const why = error instanceof Error && 'code' in error ? error.code : error
+        return new Error(`${asked} got no answer (${why}). Is the service up, and is --api right?`)
+      },
+    )
     if (answer instanceof Response && answer.ok) return answer
     const passing = answer instanceof Error || [429, 502, 503, 504].includes(answer.status)
     if (!passing || tried === tries) throw answer instanceof Error ? answer : await refusal(asked, answer)

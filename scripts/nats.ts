@@ -12,16 +12,16 @@ export type Nats = {
   kill(): Promise<void>
 }
 
-type NatsOptions = { dir: string; port?: number; token?: string }
+type NatsOptions = { dir: string; port?: number; token?: string; login?: { user: string; password: string } }
 
-/** Starts nats-server with JetStream on 127.0.0.1; `dir` holds the streams and the log. `token`: asked of clients. */
-export async function startNats({ dir, port, token }: NatsOptions): Promise<Nats> {
+/** Starts nats-server with JetStream on 127.0.0.1; `dir`: for streams and log. `token`, `login`: asked of clients. */
+export async function startNats({ dir, port, token, login }: NatsOptions): Promise<Nats> {
   mkdirSync(dir, { recursive: true })
   const onPort = port ?? (await freePort())
   const logFile = join(dir, 'nats.log')
-  const login = token ? ['--auth', token] : []
+  const asked = login ? ['--user', login.user, '--pass', login.password] : token ? ['--auth', token] : []
   const child = startChild({
-    command: [serverBinary(), '-a', '127.0.0.1', '-p', String(onPort), '-js', '-sd', dir, ...login],
+    command: [serverBinary(), '-a', '127.0.0.1', '-p', String(onPort), '-js', '-sd', dir, ...asked],
     signal: 'TERM',
     logFile,
   })

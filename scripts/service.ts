@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Child, startChild, untilReady } from './child.ts'
 import type { Embedded } from './embedded.ts'
@@ -41,16 +43,26 @@ export async function startService(
       S3_REGION: bucket.region,
       S3_ACCESS_KEY_ID: bucket.accessKeyId,
       S3_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+      SECRET_KEY: secretKeyOf(dir),
       FIGURAS_DIR: join(import.meta.dir, '../figuras'),
       WORK_DIR: join(dir, 'work'),
       WORKER_THREADS: String(threads),
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
+      SOURCES: '*',
       ...env,
     },
   })
   const url = `http://127.0.0.1:${port}`
   await untilReady('The service', child, logFile, () => isReady(url))
   return { ...child, url, threads }
+}
+
+/** Kept with the data, so that a service that is started anew opens what the one before it has sealed. */
+function secretKeyOf(dir: string): string {
+  const file = join(dir, 'secret.key')
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600 })
+  return readFileSync(file, 'utf8')
 }
 
 /** Where startService() has the service write. */

@@ -53,6 +53,21 @@ export function isUnder(prefix: Address, address: Address): boolean {
   return address.path === prefix.path || address.path.startsWith(`${prefix.path}/`)
 }
 
+/** Stands for every address in a list of registered sources; in development alone, as the configuration sees to. */
+export const EVERY_SOURCE = '*'
+
+/**
+ * Whether an address, or a prefix of addresses, lies under one of the prefixes that the administrator registered. None
+ * are registered unless somebody said so.
+ */
+export function isRegistered(address: Address, registered: readonly string[]): boolean {
+  return registered.some((one) => {
+    if (one === EVERY_SOURCE) return true
+    const prefix = parseAddress(one)
+    return !('found' in prefix) && isUnder(prefix, address)
+  })
+}
+
 /** Characters. Presigned URLs with a session token have about 2,500 characters; a key has 1,024 bytes at the most. */
 export const ADDRESS_LENGTH_MAX = 8192
 

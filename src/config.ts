@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { type Credentials, type Environment, readCredentials, reader } from './environment.ts'
+import { type Credentials, type Environment, readCredentials, reader, readSecretKey } from './environment.ts'
 
 type Role = 'api' | 'worker' | 'all'
 
@@ -26,9 +26,15 @@ export type Config = {
   figurasDir: string
   /** Where chunks of files stand while they are read. */
   workDir: string
+  /** Whether callers need a key. `off` lets everybody who reaches the port do everything. */
+  auth: 'keys' | 'off'
   s3: S3Config
+  /** What queries of addresses are sealed with, in hexadecimal; absent: an address with a query is refused. */
+  secretKey: string | undefined
   /** For development and tests: files may come from http:// and from loopback addresses. */
   allowLoopback: boolean
+  /** Prefixes of addresses, under which every source of a figura has to lie; none: no figura can be used. */
+  sources: readonly string[]
   threads: number
   bounds: Bounds
 }
@@ -44,21 +50,19 @@ export function readConfig(env: Environment = process.env): Config {
   const wrong: string[] = []
   const read = reader(env, wrong)
   const role = read.oneOf('ROLE', ['api', 'worker', 'all'] as const, 'all')
+  const allowLoopback = read.boolean('ALLOW_LOOPBACK_SOURCES', false)
   const threads = read.integer('WORKER_THREADS', 2, 1, 64)
   const config: Config = {
     role,
     node: env.NODE_NAME || hostname(),
     host: env.HOST || '0.0.0.0',
     port: read.integer('PORT', 3000, 0, 65535),
-    databaseUrl: read.url(
-      'DATABASE_URL',
-      ['postgres:', 'postgresql:'],
-      'postgres://user:password@host:5432/database',
-    ),
+    databaseUrl: databaseUrlOf(read),
     natsUrl: read.url('NATS_URL', ['nats:', 'tls:'], 'nats://host:4222'),
     stream: read.matching('NATS_STREAM', /^[A-Z][A-Z0-9_]{0,31}$/, 'BULK', 'capital letters, digits and _'),
     figurasDir: resolve(env.FIGURAS_DIR || 'figuras'),
     workDir: resolve(env.WORK_DIR || '/tmp/bulk'),
+    auth: read.oneOf('AUTH', ['keys', 'off'] as const, 'keys'),
     s3: {
       endpoint: env.S3_ENDPOINT
         ? read.url('S3_ENDPOINT', ['http:', 'https:'], 'https://s3.example.com')
@@ -67,13 +71,28 @@ export function readConfig(env: Environment = process.env): Config {
       credentials: readCredentials(env, wrong),
       forcePathStyle: read.boolean('S3_FORCE_PATH_STYLE', Boolean(env.S3_ENDPOINT)),
     },
-    allowLoopback: read.boolean('ALLOW_LOOPBACK_SOURCES', false),
+    secretKey: readSecretKey(env, wrong),
+    allowLoopback,
+    sources: read.prefixes('SOURCES', { every: allowLoopback }),
     threads,
     bounds: boundsOf(read),
   }
   if (wrong.length)
     throw new Error(`The environment is wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`)
   return deepFreeze(config)
+}
+
+/** The address of the database alone, for what needs nothing else. @throws Error when it is missing or wrong */
+export function readDatabaseUrl(env: Environment = process.env): string {
+  const wrong: string[] = []
+  const url = databaseUrlOf(reader(env, wrong))
+  if (wrong.length) throw new Error(`The environment is wrong:\n  ${wrong.join('\n  ')}`)
+  return url
+}
+
+function databaseUrlOf(read: Read): string {
+  const example = 'postgres://user:password@host:5432/database'
+  return read.url('DATABASE_URL', ['postgres:', 'postgresql:'], example)
 }
 
 /**
@@ -99,14 +118,28 @@ export function workerEnvironment(threads: number, env: Environment = process.en
 type Read = ReturnType<typeof reader>
 
 function boundsOf(read: Read) {
-  return { ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
+  return { ...callerBounds(read), ...fileBounds(read), ...loadBounds(read), ...jobBounds(read) }
 }
 
-/** What requests, files and chunks may have. */
+/** What callers may send, and how much of it. */
+function callerBounds(read: Read) {
+  return {
+    /** A request holds addresses, never data. A list of 1,000 presigned ones has 2.5 MB, and needs a higher bound. */
+    bodyBytes: read.integer('BODY_MAX_KB', 64, 1, 16_384) * 1024,
+    /** How long a body may take to come in: one that drips holds a connection no longer. */
+    bodyMs: read.integer('BODY_SECONDS', 10, 1, 25) * 1000,
+    /** Requests of one key, in one API node: so many a second in the long run, and a burst after a rest. */
+    requestsPerSecond: read.integer('RATE_PER_SECOND', 100, 1, 1_000_000),
+    requestsBurst: read.integer('RATE_BURST', 500, 1, 1_000_000),
+    /** Jobs of one figura, and of one key, that may wait or run; what comes beyond is refused. */
+    queueJobs: read.integer('QUEUE_MAX_JOBS', 10_000, 1, 1_000_000_000),
+    queueJobsPerKey: read.integer('QUEUE_MAX_JOBS_PER_KEY', 10_000, 1, 1_000_000_000),
+  }
+}
+
+/** What files and chunks may have. */
 function fileBounds(read: Read) {
   return {
-    /** A request holds addresses, never data: 1,000 presigned ones have 2.5 MB. */
-    bodyBytes: 4 * MiB,
     /** How long a PUT waits for a look at the file, before it is accepted without one; 0: no look is taken. */
     preflightMs: read.integer('PREFLIGHT_MS', 2000, 0, 20_000),
     /** Looks at once; a PUT that comes beside them is accepted without one, so that a burst does not wait in line. */
@@ -130,6 +163,9 @@ function fileBounds(read: Read) {
     chunkExpandedBytes: read.integer('CHUNK_EXPANDED_MAX_MB', 8192, 1, 1_000_000) * MiB,
     /** Messages of one job that may stand in the queue at once: a huge file never starves small ones. */
     chunksReleased: read.integer('CHUNKS_RELEASED', 8, 1, 1000),
+    /** How long a source may be silent, and how slow it may be on the average of that time, in bytes a second. */
+    sourceIdleMs: read.integer('SOURCE_IDLE_SECONDS', 20, 1, 600) * 1000,
+    sourceLeastBytes: read.integer('SOURCE_MIN_KB_SECOND', 4, 0, 1_000_000) * 1024,
     /** The end of a file, fetched first in the hope that the whole footer is in it; a small file comes whole. */
     tailBytes: 256 * 1024,
     footerBytes: 64 * MiB,
@@ -141,10 +177,12 @@ function fileBounds(read: Read) {
     /** Footers that a thread remembers, of the files that it has chunks of; each with the tail that it came in. */
     openedBytes: 16 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
-    /** What a packed CSV, NDJSON or avro file may become: 1 MB of gzip can stand for 1 GB. */
+    /** What a file may become: 1 MB of gzip can stand for 1 GB. Of parquet its footer states it. */
     fileExpandedBytes: read.integer('FILE_EXPANDED_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     /** A larger avro file is read twice: for where its blocks begin, and then by several threads. */
     avroSplitBytes: read.integer('AVRO_SPLIT_MB', 64, 1, 1_000_000) * MiB,
+    /** A PostgreSQL table has 1,600 columns; a file may have some more. One of 100,000 takes a thread for minutes. */
+    fileColumns: read.integer('FILE_MAX_COLUMNS', 5000, 1, 1_000_000),
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
   }
 }
@@ -205,10 +243,24 @@ function jobBounds(read: Read) {
     jobMs: read.integer('JOB_MAX_SECONDS', 86_400, 1, 2_592_000) * 1000,
     /** How long a source may fail without a word of it in between, before its job is given up. */
     sourceMs: read.integer('SOURCE_PATIENCE_SECONDS', 900, 0, 86_400) * 1000,
-    /** How long rows that were left out can be read. */
-    rejectsDays: read.integer('REJECTS_DAYS', 30, 1, 36_500),
+    ...keepingBounds(read),
     /** How long a stop waits for what is running. */
     drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,
+  }
+}
+
+/** How long things are kept. */
+function keepingBounds(read: Read) {
+  const jobsDays = read.integer('JOBS_DAYS', 90, 1, 36_500)
+  return {
+    /** How long a job, its log and its files' names can be read after its end. */
+    jobsDays,
+    /** How long rows that were left out can be read; never longer than their job. */
+    rejectsDays: Math.min(read.integer('REJECTS_DAYS', 30, 1, 36_500), jobsDays),
+    /** How long a change of a job's status stands in the stream of events. */
+    eventsDays: read.integer('EVENTS_DAYS', 7, 1, 3650),
+    /** How long a request that is sent again with its Idempotency-Key has the answer of the first one. */
+    idempotencyMs: read.integer('IDEMPOTENCY_HOURS', 24, 1, 8760) * 3_600_000,
   }
 }
 

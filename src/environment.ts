@@ -1,3 +1,5 @@
+import { EVERY_SOURCE, parseAddress } from './address.ts'
+
 /** The variables of a process, as they were given. */
 export type Environment = Record<string, string | undefined>
 
@@ -19,6 +21,16 @@ export function readCredentials(env: Environment, wrong: string[]): Credentials 
     return undefined
   }
   return { accessKeyId, secretAccessKey, sessionToken: env[`${family}_SESSION_TOKEN`] || undefined }
+}
+
+/** The key that secrets are sealed with, in hexadecimal. What is wrong with it is told without a part of it. */
+export function readSecretKey(env: Environment, wrong: string[]): string | undefined {
+  const text = env.SECRET_KEY
+  if (!text) return undefined
+  const bytes = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64')
+  if (bytes.length === 32 && /^[0-9A-Za-z+/]+=*$/.test(text)) return bytes.toString('hex')
+  wrong.push('SECRET_KEY: found no key, expected 32 bytes in base64, as `openssl rand -base64 32` makes them')
+  return undefined
 }
 
 /** Reads single variables; what is wrong with one goes to `wrong`, by its name, and a preset takes its place. */
@@ -52,6 +64,21 @@ export function reader(env: Environment, wrong: string[]) {
       const text = env[name] || preset
       if (!pattern.test(text)) wrong.push(`${name}: found "${text}", expected ${expected}`)
       return text
+    },
+    /** Prefixes of addresses, with commas or blanks between them. */
+    prefixes(name: string, { every }: { every: boolean }): string[] {
+      const prefixes = (env[name] ?? '').split(/[\s,]+/).filter((one) => one !== '')
+      for (const one of prefixes) {
+        const address = parseAddress(one)
+        if (one === EVERY_SOURCE && every) continue
+        const found =
+          one === EVERY_SOURCE ? 'without ALLOW_LOOPBACK_SOURCES' : 'found' in address && address.found
+        if (found || ('query' in address && address.query))
+          wrong.push(
+            `${name}: found a prefix (${found || 'a query'}), expected such as s3://bucket/exports/ or https://host/`,
+          )
+      }
+      return prefixes
     },
     /** The value may hold a password, so an error never repeats it. */
     url(name: string, protocols: string[], example: string): string {

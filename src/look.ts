@@ -6,7 +6,7 @@ import { openDuckdb } from './db/duckdb.ts'
 import { BulkError } from './errors.ts'
 import { lookAt } from './ingest/look.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
-import { makeOwnFolder } from './worker/folder.ts'
+import { keepFolders, makeOwnFolder } from './worker/folder.ts'
 import type { FromLooker, Look, ToLooker } from './worker/looks.ts'
 
 /** Files of one look that are opened at the same time. */
@@ -32,6 +32,7 @@ async function start(): Promise<void> {
   log = log.with({ node: given.node })
   const config = { ...given, workDir: makeOwnFolder(given.workDir, given.node) }
   process.on('exit', () => rmSync(config.workDir, { recursive: true, force: true }))
+  keepFolders(config.workDir, { everyMs: config.bounds.sweepMs, node: config.node, log })
   const duckdb = await openDuckdb({ workDir: config.workDir, memoryBytes: config.bounds.preflightBytes })
   const context = { config, duckdb, alone: inTurn() }
   const running = new Map<number, AbortController>()

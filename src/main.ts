@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { createApp } from './api/app.ts'
-import { createHealth } from './api/health.ts'
+import { anybody, type Callers, keyHolders } from './api/callers.ts'
+import { createHealth, type Readiness } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
 import type { Ended } from './db/life.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
 import { takeQueued } from './db/pause.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
-import { openFiguras } from './figura/load.ts'
+import { type Figuras, openFiguras } from './figura/load.ts'
 import { afterEnd } from './ingest/ended.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
@@ -50,8 +51,8 @@ function start(): Service {
   if (config.role !== 'api' || looks) requireWorkDir(config.workDir)
   const name = `bulk ${config.node} api`
   const sql = openPostgres(config.databaseUrl, { max: config.bounds.apiConnections, name })
-  const ackWaitMs = config.bounds.leaseMs
-  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, log })
+  const { leaseMs: ackWaitMs, eventsDays } = config.bounds
+  const queue = openQueue({ url: config.natsUrl, stream: config.stream, name, ackWaitMs, eventsDays, log })
   const service: Service = {
     sql,
     queue,
@@ -67,26 +68,10 @@ function start(): Service {
 }
 
 /** @throws Error that names the variable that is at fault: FIGURAS_DIR, PORT or HOST */
-function listen(config: Config, { sql, queue }: Links, service: () => Service): Server {
+function listen(config: Config, links: Links, service: () => Service): Server {
   const ready = () => readiness(service(), config)
   const app =
-    config.role === 'worker'
-      ? createHealth({ readiness: ready, log })
-      : createApp({
-          sql,
-          figuras: openFiguras(config.figurasDir),
-          allowLoopback: config.allowLoopback,
-          bodyBytes: config.bounds.bodyBytes,
-          rejectsDays: config.bounds.rejectsDays,
-          list: (pattern) => listFiles(pattern, config),
-          preflight: async (sent) => service().looker?.look(sent),
-          node: config.node,
-          accepted: (job) => ring(queue, job),
-          ended: (job) => ended({ sql, queue }, job),
-          resumed: (figura) => resumed({ sql, queue }, figura),
-          readiness: ready,
-          log,
-        })
+    config.role === 'worker' ? createHealth({ readiness: ready, log }) : api(config, links, service, ready)
   try {
     app.listen({ hostname: config.host, port: config.port })
   } catch (error) {
@@ -94,6 +79,37 @@ function listen(config: Config, { sql, queue }: Links, service: () => Service): 
   }
   if (!app.server) throw new Error('the HTTP server did not start')
   return app.server
+}
+
+function api(config: Config, { sql, queue }: Links, service: () => Service, readiness: Readiness) {
+  const { bounds } = config
+  const figuras = openFiguras(config.figurasDir, config.sources)
+  return createApp({
+    sql,
+    figuras,
+    callers: callers(config, sql, figuras),
+    allowLoopback: config.allowLoopback,
+    secretKey: config.secretKey,
+    body: { bytes: bounds.bodyBytes, ms: bounds.bodyMs },
+    queue: { perFigura: bounds.queueJobs, perKey: bounds.queueJobsPerKey },
+    idempotencyMs: bounds.idempotencyMs,
+    rejectsDays: bounds.rejectsDays,
+    list: (pattern) => listFiles(pattern, config),
+    preflight: async (sent) => service().looker?.look(sent),
+    node: config.node,
+    accepted: (job) => ring(queue, job),
+    ended: (job) => ended({ sql, queue }, job),
+    resumed: (figura) => resumed({ sql, queue }, figura),
+    readiness,
+    log,
+  })
+}
+
+function callers({ auth, bounds }: Config, sql: Sql, figuras: Figuras): Callers {
+  if (auth === 'keys')
+    return keyHolders(sql, figuras, { perSecond: bounds.requestsPerSecond, burst: bounds.requestsBurst })
+  log.warn('AUTH=off: no key is asked for, and whoever reaches the port may do everything')
+  return anybody(figuras)
 }
 
 function notListening(error: unknown, { host, port }: Config): unknown {

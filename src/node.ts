@@ -8,15 +8,16 @@ import { openPostgres, type Sql } from './db/postgres.ts'
 import { afterEnd } from './ingest/ended.ts'
 import { startOrphanSweep } from './ingest/orphans.ts'
 import { endAllOverdue } from './ingest/overdue.ts'
+import type { JobEvent, Task } from './job.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
 import { sendDeadLetters } from './queue/dead-letters.ts'
 import { publishEvent, publishTasks } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
-import { repeat } from './repeat.ts'
-import { startRejectSweep } from './worker/expiry.ts'
-import { makeOwnFolder } from './worker/folder.ts'
+import { type Rounds, startRounds } from './rounds.ts'
+import { startExpiry } from './worker/expiry.ts'
+import { keepFolders, makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
 import { STOP_MS, within } from './worker/stop.ts'
 
@@ -30,10 +31,7 @@ type Running = {
   queue: Queue
   pool: Awaited<ReturnType<typeof startPool>>
   consumption: ReturnType<typeof consume>
-  sweep: ReturnType<typeof startSweep>
-  orphans: ReturnType<typeof startOrphanSweep>
-  expiry: ReturnType<typeof startRejectSweep>
-  chores: ReturnType<typeof startChores>
+  sweeps: Rounds[]
 }
 
 let log = createLog({ role: 'worker', pid: process.pid })
@@ -69,51 +67,55 @@ async function start(): Promise<Running> {
     stream: config.stream,
     name: `bulk ${config.node} worker`,
     ackWaitMs: config.bounds.leaseMs,
+    eventsDays: config.bounds.eventsDays,
     log,
   })
+  const tell = (event: JobEvent) =>
+    void publishEvent(queue, event).catch((error) =>
+      log.warn('an event was not told', { ...event, ...errorFields(error) }),
+    )
   const pool = await startPool(config, {
     log,
-    onEvent: (event) =>
-      void publishEvent(queue, event).catch((error) =>
-        log.warn('an event was not told', { ...event, ...errorFields(error) }),
-      ),
+    onEvent: tell,
     onFatal: (why) => {
       log.error('a worker thread cannot go on; the process is replaced', { why })
       process.exit(1)
     },
   })
   const consumption = consume(queue, { slots: config.threads, run: pool.run, log })
-  const sweep = startSweep(queue, {
-    everyMs: config.bounds.sweepMs,
-    leaseMs: config.bounds.leaseMs,
-    take: (options) => takeStalled(sql, options),
-    log,
-  })
-  const orphans = startOrphanSweep(sql, { everyMs: config.bounds.sweepMs, log })
-  const { sweepMs, rejectsDays } = config.bounds
-  const expiry = startRejectSweep(sql, { everyMs: sweepMs, days: rejectsDays, log })
-  const chores = startChores(config, sql, queue)
-  return { config, sql, queue, pool, consumption, sweep, orphans, expiry, chores }
+  return { config, sql, queue, pool, consumption, sweeps: startSweeps({ config, sql, queue, tell }) }
 }
 
-/** What is seen to for jobs that nobody holds. */
-function startChores({ node, bounds }: Config, sql: Sql, queue: Queue): { stop(): Promise<unknown> } {
-  const everyMs = bounds.sweepMs
+/** What every node does beside its tasks, without a leader. */
+function startSweeps({
+  config,
+  sql,
+  queue,
+  tell,
+}: Pick<Running, 'config' | 'sql' | 'queue'> & { tell: (event: JobEvent) => void }): Rounds[] {
+  const { node, workDir, bounds } = config
+  const { sweepMs: everyMs, leaseMs } = bounds
   const told = {
-    tell: (event: Parameters<typeof publishEvent>[1]) => publishEvent(queue, event),
-    ring: (tasks: Parameters<typeof publishTasks>[1]) => publishTasks(queue, tasks),
+    tell: async (event: JobEvent) => tell(event),
+    ring: (tasks: Task[]) => publishTasks(queue, tasks),
     log,
   }
-  const overdue = () => endAllOverdue(sql, { node, ended: (job) => afterEnd(sql, job, told), log })
   const letters = {
     find: (limit: number) => findUntold(sql, limit),
     told: (job: string) => markTold(sql, job),
   }
-  const chores = [
-    repeat(overdue, { everyMs, what: 'look for jobs whose time is over', log }),
-    repeat(() => sendDeadLetters(queue, letters), { everyMs, what: 'send the dead letters', log }),
+  return [
+    startSweep(queue, { everyMs, leaseMs, take: (options) => takeStalled(sql, options), log }),
+    startOrphanSweep(sql, { everyMs, leaseMs, node, tell, log }),
+    startExpiry(sql, { everyMs, kept: bounds, log }),
+    startRounds({ everyMs, failed: 'cannot look for jobs whose time is over', log }, () =>
+      endAllOverdue(sql, { node, ended: (job) => afterEnd(sql, job, told), log }),
+    ),
+    startRounds({ everyMs, failed: 'cannot send the dead letters', log }, () =>
+      sendDeadLetters(queue, letters),
+    ),
+    keepFolders(workDir, { everyMs, node, log }),
   ]
-  return { stop: () => Promise.all(chores.map((chore) => chore.stop())) }
 }
 
 /** Ends at once what is still starting; what runs is drained, then interrupted. Every step has its time. */
@@ -124,7 +126,7 @@ async function stop(why: string): Promise<void> {
     log.info('stopped while starting', { why })
     process.exit(0)
   }
-  const { config, sql, queue, pool, consumption, sweep, orphans, expiry, chores } = running
+  const { config, sql, queue, pool, consumption } = running
   const { drainMs } = config.bounds
   log.info('draining', { why })
   const drained = consumption.stop()
@@ -134,7 +136,7 @@ async function stop(why: string): Promise<void> {
     if (!(await within(STOP_MS.interrupt, drained)))
       log.warn('a task could not be interrupted; its lease has to run out')
   }
-  const sweeps = Promise.all([sweep.stop(), orphans.stop(), expiry.stop(), chores.stop()])
+  const sweeps = Promise.all(running.sweeps.map((sweep) => sweep.stop()))
   await Promise.all([pool.stop(), within(STOP_MS.threads, sweeps)])
   await within(STOP_MS.links, Promise.all([queue.close(), sql.end()]))
   log.info('stopped')

@@ -13,6 +13,7 @@ describe('the environment', () => {
       port: 3000,
       threads: 2,
       stream: 'BULK',
+      auth: 'keys',
       allowLoopback: false,
     })
     expect(Object.isFrozen(config) && Object.isFrozen(config.bounds)).toBe(true)
@@ -20,10 +21,40 @@ describe('the environment', () => {
 
   test('that is wrong is told all at once, by name, and without a password', () => {
     const wrong = () =>
-      readConfig({ DATABASE_URL: 'mysql://u:secret@h/d', PORT: '70000', LEASE_SECONDS: '401' })
-    for (const name of ['DATABASE_URL', 'NATS_URL', 'PORT', 'LEASE_SECONDS'])
+      readConfig({ DATABASE_URL: 'mysql://u:secret@h/d', PORT: '70000', LEASE_SECONDS: '401', AUTH: 'no' })
+    for (const name of ['DATABASE_URL', 'NATS_URL', 'PORT', 'LEASE_SECONDS', 'AUTH'])
       expect(wrong).toThrow(`${name}: found`)
     expect(wrong).not.toThrow('secret')
+  })
+})
+
+describe('the registered sources', () => {
+  test('are none unless somebody says so', () => {
+    expect(read().sources).toEqual([])
+    const SOURCES = 's3://exportacoes/ https://arquivos.exemplo.com.br/a, s3://balde'
+    expect(read({ SOURCES }).sources).toEqual([
+      's3://exportacoes/',
+      'https://arquivos.exemplo.com.br/a',
+      's3://balde',
+    ])
+  })
+
+  test('are all of them in development alone', () => {
+    expect(() => read({ SOURCES: '*' })).toThrow('SOURCES: found a prefix (without ALLOW_LOOPBACK_SOURCES)')
+    expect(read({ SOURCES: '*', ALLOW_LOOPBACK_SOURCES: 'true' }).sources).toEqual(['*'])
+  })
+
+  test('are addresses without what could be a secret', () => {
+    for (const SOURCES of [
+      'exportacoes',
+      'https://u:p@h/',
+      'https://h/?a=canary',
+      'ftp://h/',
+      's3://b/../c/',
+    ]) {
+      expect(() => read({ SOURCES })).toThrow('SOURCES: found a prefix')
+      expect(() => read({ SOURCES })).not.toThrow('canary')
+    }
   })
 })
 

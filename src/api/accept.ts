@@ -1,13 +1,20 @@
+import { findOnce, type Once } from '../db/idempotency.ts'
 import { insertJob, type NewJob, saveContract } from '../db/jobs.ts'
 import { type Sql, sqlState } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
-import type { Figuras } from '../figura/load.ts'
+import { isFiguraName } from '../figura/load.ts'
 import { type Figura, loadOf, type Mode } from '../figura/types.ts'
+import { publicUrl } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
+import { sealQueries } from '../seal.ts'
 import { checkSource } from '../source/check.ts'
 import { addressesOf } from './addresses.ts'
+import type { Caller } from './caller.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
 import { inTime } from './in-time.ts'
+import { onceOf, requireSame } from './once.ts'
+import { unavailable } from './problem.ts'
+import { openRoom, type QueueLimits } from './room.ts'
 import type { Accepted, Submission } from './schemas.ts'
 
 /** Called when a job's row is committed. The job is accepted whatever comes of it. */
@@ -27,51 +34,84 @@ export type Preflight = (sent: Sent) => Promise<void>
 
 export type AcceptDependencies = {
   sql: Sql
-  figuras: Figuras
   allowLoopback: boolean
+  /** What queries of addresses are sealed with; absent: such addresses are refused. */
+  secretKey?: string | undefined
   accepted: OnAccepted
+  /** How long a request that is sent again with its key has the answer of the first one. */
+  idempotencyMs: number
   /** The addresses that one with a `*` stands for at this moment. */
   list: (pattern: string) => Promise<string[]>
   /** Absent: whatever is sent is accepted, and the worker finds out. */
   preflight?: Preflight
+  queue: QueueLimits
   log: Log
 }
 
 /**
- * Makes the function that accepts files for a figura: it checks the addresses, has a look taken at the files, commits
- * the job's row, and tells of it.
- * @throws BulkError figura_unknown, figura_broken, body_invalid, mode_refused, source_refused, source_empty,
- * unavailable; what is against the files; or what PostgreSQL says
+ * Who sends a file; with `key` the same request may be sent again, and makes no second job.
+ * `retryOf`: the job that is done again.
+ */
+export type Sender = { caller: Caller; key?: string; retryOf?: string }
+
+/** What is answered. `replayed`: it was accepted before, under the same key. */
+export type Answered = { job: Accepted; replayed: boolean }
+
+/**
+ * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
+ * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
+ * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
+ * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
 export function acceptJob(dependencies: AcceptDependencies) {
-  const { sql, figuras, accepted, preflight, log } = dependencies
+  const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
-  return async (name: string, body: Submission, retryOf: string | null = null): Promise<Accepted> => {
-    const served = findFigura(figuras, name)
+  const takePlace = openRoom(sql, queue)
+  return async (name: string, body: Submission, { caller, key, retryOf }: Sender): Promise<Answered> => {
+    const named = key !== undefined && isFiguraName(name)
+    const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
+    const once = named ? onceOf(body, { ...asked, key }) : undefined
+    const before = once && (await inTime(findBefore(sql, once)))
+    if (before) return before
+    const served = findFigura(caller.figuras, name)
     refuseMode(served, body.mode)
+    await takePlace(served.name, caller.id)
     const { url, urls } = await findFiles(served, body, dependencies)
     const sent = {
       sha256: body.sha256?.toLowerCase() ?? null,
       etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
       mode: body.mode ?? loadOf(served.figura).mode,
     }
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const id = Bun.randomUUIDv7()
+    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
     const figura = served.name
-    const job = {
-      id,
-      figura,
-      contract: served.hash,
-      url,
-      urls,
-      ...sent,
-      dryRun: body.dry_run ?? null,
-      retryOf,
-    }
-    await inTime(keepJob(sql, contracts, served, job))
+    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+    const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
+    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null, retryOf }
+    if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
-    return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }
+    return { job: answerOf(id, figura), replayed: false }
   }
+}
+
+function answerOf(id: string, figura: string): Accepted {
+  return { id, figura, status: 'enfileirado', status_url: `/${figura}/_bulk/status/${id}` }
+}
+
+/** The answer that a request with this key had before. */
+async function findBefore(sql: Sql, once: Once): Promise<Answered | undefined> {
+  const found = await findOnce(sql, once)
+  if (!found) return undefined
+  requireSame(once, found)
+  return { job: answerOf(found.job, once.figura), replayed: true }
+}
+
+/** The answer of the request with the same key that was accepted while this one was looked at. */
+async function findTwin(sql: Sql, once: Once | undefined): Promise<Answered> {
+  const twin = once && (await findBefore(sql, once))
+  if (!twin) throw unavailable('a request with this key that has just been forgotten')
+  return twin
 }
 
 /** The addresses of the files, each of which the figura admits; those of a pattern as they are now. */
@@ -81,10 +121,10 @@ async function findFiles(
   { allowLoopback, list }: AcceptDependencies,
 ): Promise<{ url: string; urls: string[] | null }> {
   const { url, urls, pattern } = addressesOf(body)
-  for (const one of urls ?? [url]) checkSource(one, figura.sources, allowLoopback)
+  for (const one of urls ?? [url]) checkSource(one, figura.sources, { allowLoopback })
   if (!pattern) return { url, urls }
   const found = await list(url)
-  for (const one of found) checkSource(one, figura.sources, allowLoopback)
+  for (const one of found) checkSource(one, figura.sources, { allowLoopback })
   return { url, urls: found }
 }
 
@@ -99,21 +139,31 @@ function refuseMode({ figura }: ServedFigura, mode: Mode | undefined): void {
   )
 }
 
+/** Tries to keep a job: a contract that is cleared away in between, once more by the sweeper, is kept anew. */
+const KEEP_TRIES = 3
+
 /**
- * One INSERT, once the contract is known to be kept; `contracts` are those that this process has seen kept.
+ * One INSERT, once the contract is known to be kept; `contracts` are those that this process has seen kept. False: the
+ * key of the request has a job already.
  */
-async function keepJob(sql: Sql, contracts: Set<string>, served: ServedFigura, job: NewJob): Promise<void> {
-  if (contracts.has(served.hash)) {
+async function keepJob(
+  sql: Sql,
+  contracts: Set<string>,
+  served: ServedFigura,
+  job: NewJob,
+  once: Once | undefined,
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    if (!contracts.has(served.hash)) await saveContract(sql, served)
+    contracts.add(served.hash)
     try {
-      return await insertJob(sql, job)
+      return await insertJob(sql, job, once)
     } catch (error) {
       // 23503, foreign_key_violation: somebody has cleared the contracts since
-      if (sqlState(error) !== '23503') throw error
+      if (sqlState(error) !== '23503' || tries === KEEP_TRIES) throw error
+      contracts.delete(served.hash)
     }
   }
-  await saveContract(sql, served)
-  contracts.add(served.hash)
-  await insertJob(sql, job)
 }
 
 /**

@@ -1,7 +1,10 @@
 import { Elysia } from 'elysia'
+import type { Figuras } from '../figura/load.ts'
 import { createBulk } from './bulk.ts'
 import { createDocs } from './docs.ts'
+import type { Callers } from './callers.ts'
 import { createFiguras } from './figuras.ts'
+import { createGate, requireScopes } from './gate.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { createLife, type LifeDependencies } from './life.ts'
 import { createProblems } from './problem.ts'
@@ -16,23 +19,32 @@ import { SERVE } from './serve.ts'
 export function createApp({
   readiness,
   rejectsDays,
+  figuras,
+  callers,
   ...dependencies
-}: LifeDependencies & {
+}: Omit<LifeDependencies, 'callerOf'> & {
+  figuras: Figuras
+  /** Finds out who asks. */
+  callers: Callers
   readiness: Readiness
   /** How long rows that were left out are kept. */
   rejectsDays: number
 }) {
-  const { sql, figuras } = dependencies
+  const { sql, log } = dependencies
   const routes: Route[] = []
+  const gate = createGate({ callers, figuras, routes })
+  const callerOf = gate.caller
   // normalize would silently drop unknown fields of a body, and copy every answer
   const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
-    .use(createProblems({ log: dependencies.log, routes }))
-    .use(createBulk(dependencies))
-    .use(createLife(dependencies))
-    .use(createRejects({ sql, figuras, rejectsDays }))
-    .use(createFiguras({ sql, figuras }))
+    .use(createProblems({ log, routes }))
+    .use(gate.plugin)
+    .use(createBulk({ ...dependencies, callerOf }))
+    .use(createLife({ ...dependencies, callerOf }))
+    .use(createRejects({ sql, callerOf, rejectsDays }))
+    .use(createFiguras(sql, callerOf))
     .use(healthRoutes(readiness))
-    .use(createDocs(figuras))
+    .use(createDocs(gate.guest))
   routes.push(...app.routes)
+  requireScopes(routes)
   return app
 }

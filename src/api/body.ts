@@ -1,16 +1,22 @@
 import { BulkError } from '../errors.ts'
+import { inTime } from './in-time.ts'
+
+/** The most that a body may have, and how long it may take to come in. */
+export type BodyLimits = { bytes: number; ms: number }
 
 /**
  * Reads a body as JSON, whatever its content type says: exporters use curl, which calls JSON a form.
  * The bound holds before memory is spent: an announced length is judged without reading a byte, and a body of
  * unknown length is counted as it comes.
- * @throws BulkError body_too_large, body_not_json
+ * @throws BulkError body_too_large, body_slow, body_not_json
  */
-export async function readJson(request: Request, bodyBytes: number): Promise<unknown> {
+export async function readJson(request: Request, { bytes, ms }: BodyLimits): Promise<unknown> {
   const announced = request.headers.get('content-length')
-  if (announced !== null && Number(announced) > bodyBytes) throw tooLarge(`${announced} bytes`, bodyBytes)
+  if (announced !== null && Number(announced) > bytes) throw tooLarge(`${announced} bytes`, bytes)
   // with a length, HTTP itself ends the body there
-  const text = announced === null ? await readCounted(request, bodyBytes) : await request.text()
+  const text = await inTime(announced === null ? readCounted(request, bytes) : request.text(), ms, () =>
+    slow(ms),
+  )
   if (text.trim() === '') throw notJson('an empty body')
   try {
     return JSON.parse(text)
@@ -19,22 +25,30 @@ export async function readJson(request: Request, bodyBytes: number): Promise<unk
   }
 }
 
-async function readCounted(request: Request, bodyBytes: number): Promise<string> {
+async function readCounted(request: Request, most: number): Promise<string> {
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of request.body ?? []) {
     bytes += part.byteLength
-    if (bytes > bodyBytes) throw tooLarge(`more than ${bodyBytes} bytes`, bodyBytes)
+    if (bytes > most) throw tooLarge(`more than ${most} bytes`, most)
     parts.push(part)
   }
   return new TextDecoder().decode(Buffer.concat(parts))
 }
 
-function tooLarge(found: string, bodyBytes: number): BulkError {
+function tooLarge(found: string, bytes: number): BulkError {
   return new BulkError('body_too_large', {
     subject: 'The body',
     found,
-    expected: `at most ${bodyBytes} bytes`,
+    expected: `at most ${bytes} bytes (BODY_MAX_KB)`,
+  })
+}
+
+function slow(ms: number): BulkError {
+  return new BulkError('body_slow', {
+    subject: 'The body',
+    found: `a part of it after ${ms} ms`,
+    expected: 'all of it',
   })
 }
 

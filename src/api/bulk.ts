@@ -2,11 +2,13 @@ import { Elysia } from 'elysia'
 import { readJobLog } from '../db/jobs.ts'
 import type { ErrorCode } from '../errors.ts'
 import { type AcceptDependencies, acceptJob } from './accept.ts'
-import { readJson } from './body.ts'
+import { type BodyLimits, readJson } from './body.ts'
+import type { CallerOf } from './caller.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
 import { findJobs, requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
 import { requireObject } from './invalid.ts'
+import { keyOf } from './once.ts'
 import { says } from './operation.ts'
 import { readDetails } from './rejects-view.ts'
 import { FiguraParams, JobParams } from './schema-parts.ts'
@@ -15,8 +17,8 @@ import { Accepted, JobPage, JobQuery, JobStatus, Submission } from './schemas.ts
 import { isLive, jobView, logView, pollSeconds } from './view.ts'
 
 export type BulkDependencies = AcceptDependencies & {
-  /** The most that a body may have. */
-  bodyBytes: number
+  body: BodyLimits
+  callerOf: CallerOf
 }
 
 /** Jobs on a page, unless told. */
@@ -27,13 +29,15 @@ const LOG_LINES = 10_000
 
 /** The addresses that exporters use: send a file, ask how its job fares, list jobs. */
 export function createBulk(dependencies: BulkDependencies) {
-  const { sql, figuras, bodyBytes } = dependencies
+  const { sql, callerOf } = dependencies
   const accept = acceptJob(dependencies)
   return new Elysia({ name: 'bulk' })
     .put(
       '/:figura/_bulk',
-      async ({ params, body, set }) => {
-        const job = await accept(params.figura, body)
+      async ({ params, body, set, request }) => {
+        const sender = { caller: callerOf(request), key: keyOf(request.headers) }
+        const { job, replayed } = await accept(params.figura, body, sender)
+        if (replayed) set.headers['idempotency-replayed'] = 'true'
         set.status = 202
         set.headers.location = job.status_url
         set.headers['retry-after'] = '1'
@@ -42,7 +46,8 @@ export function createBulk(dependencies: BulkDependencies) {
       {
         params: FiguraParams,
         parse: [
-          async ({ request }) => requireObject(await readJson(request, bodyBytes), Submission['x-expected']),
+          async ({ request }) =>
+            requireObject(await readJson(request, dependencies.body), Submission['x-expected']),
         ],
         body: Submission,
         response: { 202: Accepted },
@@ -51,8 +56,8 @@ export function createBulk(dependencies: BulkDependencies) {
     )
     .get(
       '/:figura/_bulk/status/:id',
-      async ({ params, set }) => {
-        const job = await inTime(requireJob(sql, figuras, params))
+      async ({ params, request, set }) => {
+        const job = await inTime(requireJob(sql, callerOf(request).figuras, params))
         if (isLive(job.status)) {
           set.headers['cache-control'] = 'no-store'
           set.headers['retry-after'] = String(pollSeconds(job))
@@ -63,8 +68,8 @@ export function createBulk(dependencies: BulkDependencies) {
     )
     .get(
       '/:figura/_bulk/:id/log',
-      async ({ params, set }) => {
-        const job = await inTime(requireJob(sql, figuras, params))
+      async ({ params, request, set }) => {
+        const job = await inTime(requireJob(sql, callerOf(request).figuras, params))
         if (isLive(job.status)) set.headers['cache-control'] = 'no-store'
         return logView(job, await inTime(readJobLog(sql, job.id, LOG_LINES)))
       },
@@ -72,12 +77,12 @@ export function createBulk(dependencies: BulkDependencies) {
     )
     .get(
       '/:figura/_bulk',
-      async ({ params, query, set }) => {
+      async ({ params, query, request, set }) => {
         const limit = Number(query.limit ?? PAGE_JOBS)
         const before = query.cursor === undefined ? undefined : jobBefore(query.cursor)
         // one more than asked for tells whether there is a next page
         const page = { status: query.status, before, limit: limit + 1 }
-        const found = await inTime(findJobs(sql, figuras, params.figura, page))
+        const found = await inTime(findJobs(sql, callerOf(request).figuras, params.figura, page))
         const jobs = found.slice(0, limit)
         const last = found.length > limit ? jobs.at(-1) : undefined
         set.headers['cache-control'] = 'no-store'
@@ -92,6 +97,10 @@ export const SENT_ERRORS: ErrorCode[] = [
   'body_not_json',
   'body_invalid',
   'body_too_large',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'body_slow',
+  'queue_full',
   'mode_refused',
   'source_refused',
   'source_empty',
@@ -119,10 +128,21 @@ const SUBMIT = says({
   description:
     'Accepts the address of a file for loading. The job is safe from then on. Before, a short look is taken at the ' +
     'file: one that does not fit is refused at once, and no job is made; when the look takes too long the file is ' +
-    'accepted, and the job tells. The body is read as JSON whatever its content type.',
+    'accepted, and the job tells. The body is read as JSON whatever its content type. With an Idempotency-Key the ' +
+    'request can be sent again, should its answer be lost: it makes no second job.',
   tag: 'Jobs',
+  scope: 'submit',
   errors: SENT_ERRORS,
-  headers: { Location: 'The status_url.', 'Retry-After': 'Seconds to wait before asking for the status.' },
+  takes: {
+    'Idempotency-Key':
+      'A name for this request, such as a UUID: 1 to 255 characters of ASCII without a space. Sent again with the ' +
+      'same body it has the answer of the first time; with another body it is refused.',
+  },
+  headers: {
+    Location: 'The status_url.',
+    'Retry-After': 'Seconds to wait before asking for the status.',
+    'Idempotency-Replayed': 'true: the request was accepted before, under the same Idempotency-Key.',
+  },
 })
 
 const STATUS = says({
@@ -130,6 +150,7 @@ const STATUS = says({
   summary: 'Ask how a job fares',
   description: 'Ask again after the seconds that Retry-After names; it is absent once the job has ended.',
   tag: 'Jobs',
+  scope: 'read',
   errors: ['job_unknown', 'figura_unknown', 'unavailable'],
   headers: { 'Retry-After': 'Seconds to wait before asking again; absent once the job has ended.' },
 })
@@ -139,6 +160,7 @@ const LOG = says({
   summary: 'Read the log of a job',
   description: 'Attempts, phases with their times, warnings and errors; by which node and thread.',
   tag: 'Jobs',
+  scope: 'read',
   errors: ['job_unknown', 'figura_unknown', 'unavailable'],
 })
 
@@ -147,5 +169,6 @@ const LIST = says({
   summary: 'List the jobs of a figura',
   description: 'Newest first. `next` is the cursor of the following page.',
   tag: 'Jobs',
+  scope: 'read',
   errors: ['query_invalid', 'figura_unknown', 'unavailable'],
 })

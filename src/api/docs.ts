@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
-import type { Figuras } from '../figura/load.ts'
+import type { Caller } from './caller.ts'
 import { completeDocument, type RouteDocument } from './openapi.ts'
 
 const VERSION: string = JSON.parse(readFileSync(join(import.meta.dir, '../../package.json'), 'utf8')).version
@@ -28,11 +28,13 @@ const PAGE_POLICY =
 
 /**
  * /docs, a page to read and try the API on, and /docs/json, the same as OpenAPI 3.1. The plugin describes the
- * routes once; figuras come and go, so they are added at each request.
+ * routes once; figuras come and go, so they are added at each request: those that the caller knows, and none for
+ * who shows no key.
  */
-export function createDocs(figuras: Figuras) {
-  const app = new Elysia({ name: 'docs' }).onAfterHandle(({ response, path, set }) => {
-    if (path.startsWith(DOCUMENT)) return completeDocument(response as RouteDocument, figuras)
+export function createDocs(guest: (request: Request) => Promise<Caller>) {
+  const app = new Elysia({ name: 'docs' }).onAfterHandle(async ({ request, response, path, set }) => {
+    if (path.startsWith(DOCUMENT))
+      return completeDocument(response as RouteDocument, (await guest(request)).figuras)
     set.headers['content-security-policy'] = PAGE_POLICY
   })
   const assets = new Elysia({ name: 'docs-assets' })

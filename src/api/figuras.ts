@@ -1,8 +1,9 @@
 import { Elysia } from 'elysia'
 import { findPause } from '../db/pause.ts'
 import type { Sql } from '../db/postgres.ts'
-import type { Figuras, LoadedFigura } from '../figura/load.ts'
+import type { LoadedFigura } from '../figura/load.ts'
 import { type Figura, tableName } from '../figura/types.ts'
+import type { CallerOf } from './caller.ts'
 import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
@@ -12,23 +13,26 @@ import { FiguraParams } from './schema-parts.ts'
 import { pauseView } from './view.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
-export function createFiguras({ sql, figuras }: { sql: Sql; figuras: Figuras }) {
+export function createFiguras(sql: Sql, callerOf: CallerOf) {
   return new Elysia({ name: 'figuras' })
-    .get('/figuras', () => ({ figuras: figuras.list().map(summary) }), {
+    .get('/figuras', ({ request }) => ({ figuras: callerOf(request).figuras.list().map(summary) }), {
       response: { 200: FiguraList },
       detail: says({
         id: 'listFiguras',
         summary: 'List the figuras',
-        description: 'Those whose file has errors are among them, with the errors.',
+        description:
+          'Those that the key may do something with. One whose file has errors is among them, with the errors.',
         tag: 'Figuras',
+        scope: 'key',
       }),
     })
     .get(
       '/figuras/:figura',
       async ({ params, request }) => {
+        const { figuras, id } = callerOf(request)
         const served = findFigura(figuras, params.figura)
         const paused = pauseView(await inTime(findPause(sql, served.name)))
-        return { ...contract(served, new URL(request.url).origin), paused }
+        return { ...contract(served, new URL(request.url).origin, { withKey: id !== '' }), paused }
       },
       {
         params: FiguraParams,
@@ -38,6 +42,7 @@ export function createFiguras({ sql, figuras }: { sql: Sql; figuras: Figuras }) 
           summary: 'Read a figura',
           description: 'The whole contract: columns, types, sources, and how to send a file.',
           tag: 'Figuras',
+          scope: 'read',
           errors: ['figura_unknown', 'figura_broken', 'unavailable'],
         }),
       },
@@ -65,7 +70,12 @@ function summary(loaded: LoadedFigura): FiguraList['figuras'][number] {
   }
 }
 
-function contract({ name, figura, hash }: ServedFigura, origin: string): Omit<FiguraView, 'paused'> {
+function contract(
+  { name, figura, hash }: ServedFigura,
+  origin: string,
+  { withKey }: { withKey: boolean },
+): Omit<FiguraView, 'paused'> {
+  const key = withKey ? ' -H "Authorization: Bearer $BULK_KEY"' : ''
   const url = exampleUrl(figura)
   const body = JSON.stringify({ url }).replaceAll("'", "'\\''")
   return {
@@ -80,7 +90,7 @@ function contract({ name, figura, hash }: ServedFigura, origin: string): Omit<Fi
     links: links(name),
     example: {
       url,
-      curl: `curl -X PUT ${origin}/${name}/_bulk -H 'Content-Type: application/json' -d '${body}'`,
+      curl: `curl -X PUT ${origin}/${name}/_bulk${key} -H 'Content-Type: application/json' -d '${body}'`,
     },
   }
 }

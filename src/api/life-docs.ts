@@ -9,6 +9,7 @@ export const CANCEL = says({
     'has its turn. What a worker has begun of it stops within two seconds. A job whose rows are being committed can ' +
     'no longer be cancelled.',
   tag: 'Jobs',
+  scope: 'cancel',
   errors: ['job_unknown', 'job_ended', 'job_committing', 'figura_unknown', 'unavailable'],
 })
 
@@ -19,6 +20,7 @@ export const RETRY = says({
     'Makes a new job of one that ended as erro or cancelado, under the figura as it is now; `retry_of` of the new ' +
     'one tells which. A body is needed only where the file is to come from another address.',
   tag: 'Jobs',
+  scope: 'submit',
   errors: [...SENT_ERRORS, 'job_unknown', 'job_not_ended', 'job_completed'],
   headers: { Location: 'The status_url.', 'Retry-After': 'Seconds to wait before asking for the status.' },
 })
@@ -28,6 +30,7 @@ export const PAUSE = says({
   summary: 'Pause a figura',
   description: 'Its jobs are accepted as ever, and none is begun. Those that are at work go on to their end.',
   tag: 'Jobs',
+  scope: 'operate',
   errors: ['figura_unknown', 'unavailable'],
 })
 
@@ -36,5 +39,6 @@ export const RESUME = says({
   summary: 'Resume a figura',
   description: 'Its jobs are begun again, in the order in which they were accepted.',
   tag: 'Jobs',
+  scope: 'operate',
   errors: ['figura_unknown', 'unavailable'],
 })

@@ -4,8 +4,9 @@ import { cancelJob, type Ended } from '../db/life.ts'
 import { findPause, pauseFigura, resumeFigura } from '../db/pause.ts'
 import { BulkError } from '../errors.ts'
 import { isEnded } from '../life.ts'
-import { type AcceptDependencies, acceptJob } from './accept.ts'
+import { acceptJob } from './accept.ts'
 import { readJson } from './body.ts'
+import type { BulkDependencies } from './bulk.ts'
 import { figuraUnknown } from './find-figura.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
@@ -17,36 +18,35 @@ import { FiguraParams, JobParams } from './schema-parts.ts'
 import { Accepted, JobStatus, type Submission, URL_EXPECTED } from './schemas.ts'
 import { jobView, pauseView } from './view.ts'
 
-export type LifeDependencies = AcceptDependencies & {
+export type LifeDependencies = BulkDependencies & {
   /** This node, as the log of a job names it. */
   node: string
-  bodyBytes: number
   /** Told of a job that was ended here; what it has left is cleared, and the next one of its figura is rung for. */
   ended: (job: Ended) => void
   /** Told of a figura whose jobs may be begun again. */
   resumed: (figura: string) => void
 }
 
-/** Who asks, where nobody has to say it. */
-const ANYBODY = 'anonymous'
-
 /** The addresses that change a job's life after it was accepted. */
 export function createLife(dependencies: LifeDependencies) {
-  const { sql, figuras, node, bodyBytes, ended, resumed } = dependencies
+  const { sql, node, callerOf, ended, resumed } = dependencies
   const accept = acceptJob(dependencies)
   const pauseState = async (figura: string): Promise<PauseState> => ({
     figura,
     paused: pauseView(await inTime(findPause(sql, figura))),
   })
-  const requireFigura = (name: string) => {
-    if (!figuras.get(name)) throw figuraUnknown(figuras, name)
+  const callerFor = (request: Request, name: string) => {
+    const caller = callerOf(request)
+    if (!caller.figuras.get(name)) throw figuraUnknown(caller.figuras, name)
+    return caller
   }
   return new Elysia({ name: 'life' })
     .delete(
       '/:figura/_bulk/:id',
-      async ({ params }) => {
+      async ({ params, request }) => {
+        const { figuras, name } = callerOf(request)
         const { id, figura } = await inTime(requireJob(sql, figuras, params))
-        const cancelled = await inTime(cancelJob(sql, { id, figura }, { node, by: ANYBODY }))
+        const cancelled = await inTime(cancelJob(sql, { id, figura }, { node, by: name }))
         if (cancelled) ended(cancelled)
         const job = await inTime(requireJob(sql, figuras, params))
         if (!cancelled) throw notCancelled(job)
@@ -56,10 +56,11 @@ export function createLife(dependencies: LifeDependencies) {
     )
     .post(
       '/:figura/_bulk/:id/retry',
-      async ({ params, body, set }) => {
-        const old = await inTime(requireJob(sql, figuras, params))
+      async ({ params, body, set, request }) => {
+        const caller = callerOf(request)
+        const old = await inTime(requireJob(sql, caller.figuras, params))
         refuseRetry(old)
-        const job = await accept(old.figura, sentAgain(old, body), old.id)
+        const { job } = await accept(old.figura, sentAgain(old, body), { caller, retryOf: old.id })
         set.status = 202
         set.headers.location = job.status_url
         set.headers['retry-after'] = '1'
@@ -69,7 +70,9 @@ export function createLife(dependencies: LifeDependencies) {
         params: JobParams,
         parse: [
           async ({ request }) =>
-            isEmpty(request) ? {} : requireObject(await readJson(request, bodyBytes), Retry['x-expected']),
+            isEmpty(request)
+              ? {}
+              : requireObject(await readJson(request, dependencies.body), Retry['x-expected']),
         ],
         body: Retry,
         response: { 202: Accepted },
@@ -78,17 +81,17 @@ export function createLife(dependencies: LifeDependencies) {
     )
     .post(
       '/:figura/_bulk/pause',
-      async ({ params: { figura } }) => {
-        requireFigura(figura)
-        await inTime(pauseFigura(sql, figura, ANYBODY))
+      async ({ params: { figura }, request }) => {
+        const { name } = callerFor(request, figura)
+        await inTime(pauseFigura(sql, figura, name))
         return pauseState(figura)
       },
       { params: FiguraParams, response: { 200: PauseState }, detail: PAUSE },
     )
     .post(
       '/:figura/_bulk/resume',
-      async ({ params: { figura } }) => {
-        requireFigura(figura)
+      async ({ params: { figura }, request }) => {
+        callerFor(request, figura)
         await inTime(resumeFigura(sql, figura))
         resumed(figura)
         return pauseState(figura)
@@ -127,7 +130,7 @@ function sentAgain(old: Job, { url, urls, sha256 }: Retry): Submission {
   const asked = { mode: old.mode ?? undefined, dry_run: old.dryRun ?? undefined }
   if (url !== undefined || urls !== undefined) return { url, urls, sha256, ...asked }
   const kept = old.urls ?? [old.url]
-  if (kept.some((one) => one.includes('?'))) {
+  if (old.hadSecret) {
     const found = 'nothing, and the first address had a part that is secret'
     throw invalid('body_invalid', [{ field: 'url', found, expected: URL_EXPECTED }])
   }

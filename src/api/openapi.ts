@@ -4,7 +4,7 @@ import { tableName } from '../figura/types.ts'
 import { codesTable, exampleOf, jobExamples, problemExample } from './examples.ts'
 import { exampleUrl } from './figuras.ts'
 import { markdownTable } from './markdown.ts'
-import { MORE, type More } from './operation.ts'
+import { MORE, type More, type Need } from './operation.ts'
 import { FILE_FORMATS } from './rejects-file.ts'
 import { rowSchema } from './row-schema.ts'
 import { ProblemDetails } from './schema-parts.ts'
@@ -47,28 +47,72 @@ export function completeDocument(document: RouteDocument, figuras: Figuras): Jso
   const named = nameSchemas(paths, schemas)
   nameSchemas(JSON.parse(JSON.stringify(ProblemDetails)), schemas)
   for (const { name, figura } of served) schemas[`Row_${name}`] = rowSchema(figura)
-  return { ...document, paths: named, components: { ...document.components, schemas } }
+  const components = { ...document.components, schemas, securitySchemes: { [KEY]: KEY_SCHEME } }
+  return { ...document, paths: named, components }
 }
 
 type Served = Extract<LoadedFigura, { hash: string }>
 
 function completeOperation(operation: Operation, served: Served[]): Json {
-  const { [MORE]: more = { errors: [], headers: {} }, responses, ...rest } = operation
+  const { [MORE]: more = NOTHING_MORE, responses, ...rest } = operation
+  const headers = { ...more.headers, ...(more.scope && RATE_HEADERS) }
   const id = rest.operationId
   const answers = Object.entries(responses ?? {}).map(([status, answer]) => {
     const told = id === 'readJob' ? withExamples(answer.content, jobExamples()) : answer.content
     const content = id === 'readRejects' ? { ...Object(told), ...fileContents() } : told
-    return [status, { ...answer, headers: headerObjects(more.headers), content }]
+    return [status, { ...answer, headers: headerObjects(headers), content }]
   })
   const body = id === 'submitFile' ? { requestBody: submissionBody(served) } : {}
   const added: Record<string, string> = { submitFile: figurasTable(served), explainCode: codesTable() }
   return {
     ...rest,
     ...body,
-    description: [rest.description, added[id]].filter(Boolean).join('\n\n'),
-    parameters: rest.parameters?.map((parameter) => completeParameter(parameter, served)),
-    responses: { ...Object.fromEntries(answers), ...problemResponses([...more.errors, 'internal']) },
+    description: [rest.description, needText(more.scope), added[id]].filter(Boolean).join('\n\n'),
+    security: more.scope ? [{ [KEY]: [] }] : [],
+    parameters: parametersOf(rest.parameters, more, served),
+    responses: {
+      ...Object.fromEntries(answers),
+      ...problemResponses([...more.errors, ...gateErrors(more.scope), 'internal']),
+    },
   }
+}
+
+const NOTHING_MORE: More = { errors: [], takes: {}, headers: {}, scope: undefined }
+
+function parametersOf(parameters: Parameter[] = [], { takes }: More, served: Served[]): Json[] | undefined {
+  const headers = Object.entries(takes).map(([name, description]) => ({
+    ...{ name, in: 'header', required: false, description },
+    schema: { type: 'string' },
+  }))
+  const all = [...parameters.map((parameter) => completeParameter(parameter, served)), ...headers]
+  return all.length ? all : undefined
+}
+
+const KEY = 'key'
+
+const KEY_SCHEME = {
+  type: 'http',
+  scheme: 'bearer',
+  bearerFormat: 'bulk_<id>_<secret>',
+  description: 'An API key. The administrator makes it with `bun run keys create`.',
+}
+
+const RATE_HEADERS = {
+  'RateLimit-Limit': 'Requests that the key may send at once after a rest; absent where no key is asked for.',
+  'RateLimit-Remaining': 'How many of them it may send now.',
+  'RateLimit-Reset': 'Seconds until it may send all of them again.',
+}
+
+function needText(scope: Need | undefined): string | undefined {
+  if (!scope) return undefined
+  return scope === 'key' ? 'Needs a key.' : `Needs a key with the scope \`${scope}\` for the figura.`
+}
+
+/** What is answered before the address itself is asked. */
+function gateErrors(scope: Need | undefined): ErrorCode[] {
+  if (!scope) return []
+  const any = ['key_refused', 'rate_limited', 'unavailable'] as const
+  return scope === 'key' ? [...any] : [...any, 'scope_missing', 'figura_unknown']
 }
 
 /** What an address answers beside JSON. */
@@ -119,7 +163,8 @@ function submissionBody(served: Served[]): Json {
 }
 
 /** The problems that an address can answer, by status, each code with its example. */
-function problemResponses(codes: ErrorCode[]): Record<string, Json> {
+function problemResponses(given: ErrorCode[]): Record<string, Json> {
+  const codes = [...new Set(given)]
   const statuses = [...new Set(codes.map((code) => ERRORS[code].status))]
   return Object.fromEntries(
     statuses.map((status) => {
@@ -132,14 +177,21 @@ function problemResponses(codes: ErrorCode[]): Record<string, Json> {
         schema: JSON.parse(JSON.stringify(ProblemDetails)),
         examples: Object.fromEntries(examples),
       }
-      const headers =
-        status === 503 ? headerObjects({ 'Retry-After': 'Seconds to wait before the next try.' }) : undefined
+      const headers = headerObjects(PROBLEM_HEADERS[status] ?? {})
       return [
         status,
         { description: those.join(', '), headers, content: { 'application/problem+json': content } },
       ]
     }),
   )
+}
+
+const RETRY_AFTER = { 'Retry-After': 'Seconds to wait before the next try.' }
+
+const PROBLEM_HEADERS: Record<number, Record<string, string>> = {
+  401: { 'WWW-Authenticate': 'That a key is asked for, and what is wrong with the one that was sent.' },
+  429: { ...RETRY_AFTER, ...RATE_HEADERS },
+  503: RETRY_AFTER,
 }
 
 function headerObjects(headers: Record<string, string>): Json | undefined {

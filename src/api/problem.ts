@@ -98,9 +98,21 @@ function loggedFields(error: unknown): Record<string, unknown> {
 function answer(error: BulkError, path: string, allow: string[]): Response {
   const problem = { ...error.problem(), instance: path }
   const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-  if (problem.status === 503) headers.set('retry-after', String(RETRY_SECONDS))
+  const wait = error.extra.retry_after ?? (problem.status === 503 ? RETRY_SECONDS : undefined)
+  if (wait !== undefined) headers.set('retry-after', String(wait))
+  const challenge = challengeOf(error)
+  if (challenge) headers.set('www-authenticate', challenge)
+  // what is still to come of the body is not waited for
+  if (error.code === 'body_slow') headers.set('connection', 'close')
   if (allow.length) headers.set('allow', allow.join(', '))
   return new Response(JSON.stringify(problem), { status: problem.status, headers })
+}
+
+/** What a caller is told of keys, as RFC 6750 has it. */
+function challengeOf({ code, extra }: BulkError): string | undefined {
+  if (code === 'scope_missing') return `Bearer error="insufficient_scope", scope="${extra.scope}"`
+  if (code !== 'key_refused') return undefined
+  return extra.challenge ? `Bearer error="${extra.challenge}"` : 'Bearer'
 }
 
 function explain(code: string): ProblemCode {

@@ -25,7 +25,8 @@ export async function readDetails(sql: Sql, job: Job): Promise<Details> {
   const paused = pause?.at
   const rows = new Map(files.map((file) => [file.no, file]))
   const listed = job.urls?.map((url, no) => {
-    const { rows: count = null, bytes = null } = rows.get(no) ?? {}
+    // of one file alone, such as a pattern may stand for, the job's own row tells
+    const { rows: count = null, bytes = null } = rows.get(no) ?? (job.urls?.length === 1 ? job : {})
     return { url: publicUrl(url), rows: count, bytes }
   })
   if (!by) return { files: listed ?? null, rejects: null, paused }

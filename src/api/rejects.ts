@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import type { Sql } from '../db/postgres.ts'
 import type { Job } from '../db/jobs.ts'
 import { type After, readContract, readRejectColumns, readRejects } from '../db/rejects-read.ts'
-import type { Figuras } from '../figura/load.ts'
+import type { CallerOf } from './caller.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
 import { invalid } from './invalid.ts'
@@ -19,11 +19,11 @@ const PAGE_ROWS = 100
 /** The address of the rows that a job has left out. */
 export function createRejects({
   sql,
-  figuras,
+  callerOf,
   rejectsDays,
 }: {
   sql: Sql
-  figuras: Figuras
+  callerOf: CallerOf
   rejectsDays: number
 }) {
   const page = async (read: () => Promise<Job>, query: RejectsQuery) =>
@@ -31,10 +31,10 @@ export function createRejects({
   const file = async (read: () => Promise<Job>, format: FileFormat) => fileAnswer(sql, await read(), format)
   return new Elysia({ name: 'rejects' }).get(
     '/:figura/_bulk/:id/rejects',
-    ({ params, query, headers, set }) => {
+    ({ params, query, headers, request, set }) => {
       const format = query.format ?? accepted(headers.accept)
       const read = async () => {
-        const job = await inTime(requireJob(sql, figuras, params))
+        const job = await inTime(requireJob(sql, callerOf(request).figuras, params))
         if (isLive(job.status)) set.headers['cache-control'] = 'no-store'
         return job
       }
@@ -52,6 +52,7 @@ export function createRejects({
           'the header Accept. Such a file has the columns of the file that was sent, their values as texts, and ' +
           '`_file`, `_row`, `_column`, `_rule` and `_reason`. A job without such rows gives none.',
         tag: 'Jobs',
+        scope: 'read',
         errors: ['query_invalid', 'job_unknown', 'figura_unknown', 'unavailable'],
       }),
     },

@@ -4,10 +4,14 @@ import { withoutWaiting } from './locks.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
 /**
- * A job together with the contract that it was accepted under. `taken`: the rows of the piece of work at hand, as long
- * as no mark counts them.
+ * A job together with the contract that it was accepted under, and the sealed queries of its addresses. `taken`: the
+ * rows of the piece of work at hand, as long as no mark counts them.
  */
-export type ClaimedJob = Job & { definition: Figura; taken?: { read: number; rejected: number } }
+export type ClaimedJob = Job & {
+  definition: Figura
+  secret: Uint8Array | null
+  taken?: { read: number; rejected: number }
+}
 
 /** What became of the wish to work on a job. `held`: somebody else does, for so long at the most. */
 type JobClaim =

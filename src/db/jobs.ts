@@ -1,6 +1,7 @@
 import type { Figura, Mode } from '../figura/types.ts'
 import type { DryRun, Format, Phase, Status, WaitReason } from '../job.ts'
 import type { Problem } from '../errors.ts'
+import { keepOnce, type Once } from './idempotency.ts'
 import { withoutWaiting } from './locks.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
@@ -62,6 +63,10 @@ export type Job = {
   deadlineAt: Date | null
   /** Why the last try was put off; times as PostgreSQL writes them in JSON. */
   waiting: { reason: WaitReason; detail: string; since: string; until: string } | null
+  /** The id of the key that it came by; null: the service asked for none. */
+  caller: string | null
+  /** Its addresses had a part that was kept secret, and that is gone. */
+  hadSecret: boolean
 }
 
 /** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
@@ -75,18 +80,29 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'retryOf'>>
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller' | 'retryOf'>> & {
+    /** The queries of the addresses, sealed. The addresses themselves come without them. */
+    secret?: Uint8Array | null
+  }
 
-/** Accepts a job. Once this has returned, the job cannot be lost. */
-export async function insertJob(sql: Sql, job: NewJob): Promise<void> {
-  const { urls = null, etag = null, mode = null, dryRun = null, retryOf = null } = job
-  await sql`
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, retry_of)
-    values (
-      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
-      ${retryOf}
+/**
+ * Accepts a job. Once this has returned, the job cannot be lost. With `once` the key of its request is kept by the same
+ * statement: false when the key has a job already, and then nothing is done.
+ */
+export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boolean> {
+  const { urls = null, etag = null, mode = null, dryRun = null } = job
+  const { caller = null, secret = null, retryOf = null } = job
+  const { count } = await sql`
+    with kept as (${once ? keepOnce(sql, once, job.id) : sql`select`})
+    insert into bulk.job (
+      id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller, secret, retry_of
     )
+    select
+      ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
+      ${caller}, ${secret}, ${retryOf}
+    from kept
   `
+  return count === 1
 }
 
 /** The job of that figura with that id; a job of another figura is not found. */

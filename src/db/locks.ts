@@ -39,6 +39,11 @@ export async function limitMerge(
   `
 }
 
+/** How long this transaction waits for each lock that others hold. */
+export async function limitWait(tx: Transaction, lockMs: number): Promise<void> {
+  await tx`select set_config('lock_timeout', ${`${lockMs}ms`}, true)`
+}
+
 /** Lets one transaction at a time make tables: `if not exists` alone would let one of two that start together fail. */
 export async function lockForCreation(tx: Transaction): Promise<void> {
   await tx`select pg_advisory_xact_lock(hashtext('bulk.target'))`

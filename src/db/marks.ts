@@ -57,10 +57,10 @@ export type Mark = { no: number; kind: Chunk['kind']; rows: number; read: number
 
 /**
  * How far the stage is after a mark. `last`: this mark was the last one missing, so the merge is ours to do.
- * `rejected`: rows that the job has left out so far.
+ * `read` and `rejected`: rows that the job has read and left out so far.
  */
 export type Marked =
-  { kind: 'marked'; last: boolean; rejected: number; released: number[] } | { kind: 'lost' }
+  { kind: 'marked'; last: boolean; read: number; rejected: number; released: number[] } | { kind: 'lost' }
 
 /**
  * Marks chunks as done, in the transaction that staged their rows. `lost`: one of them was done already or the stage
@@ -82,7 +82,7 @@ export async function markDone(
   }
   const staged = chunks.filter((chunk) => chunk.kind === 'rows')
   const sum = (count: (mark: Mark) => number) => staged.reduce((total, mark) => total + count(mark), 0)
-  const [progress] = await tx<{ last: boolean; rejected: number }[]>`
+  const [progress] = await tx<{ last: boolean; read: number; rejected: number }[]>`
     update bulk.job set
       waiting = null,
       chunks_done = chunks_done + ${staged.length},
@@ -90,7 +90,8 @@ export async function markDone(
       rows_done = rows_done + ${sum(({ read }) => read)},
       rows_rejected = rows_rejected + ${sum(({ rejected }) => rejected)}
     where id = ${job} and stage = ${stage} and status = 'processando'
-    returning chunks_done = chunks_total and checks_done = checks_total as last, rows_rejected as rejected
+    returning chunks_done = chunks_total and checks_done = checks_total as last,
+      rows_done as read, rows_rejected as rejected
   `
   if (!progress) return { kind: 'lost' }
   const released = await tx<{ no: number }[]>`

@@ -5,13 +5,15 @@ import { openPostgres, type Sql } from './postgres.ts'
 const FOLDER = join(import.meta.dir, 'migrations')
 
 /**
- * Brings the service's own tables to the newest version. Safe when many nodes start at once: one migrates, the others
- * wait for it and find nothing to do.
+ * Brings the service's own tables to the newest version; where they are, it needs no right but to read. Safe when many
+ * nodes start at once: one migrates, the others wait for it and find nothing to do.
  * @throws when the database is unreachable, or was migrated by a newer version of the service.
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const sql = openPostgres(databaseUrl, { max: 1, name: 'bulk migrate' })
   try {
+    // by a role that may do nothing of the following, as a service should have
+    if (await isMigrated(sql)) return
     await sql.begin(async (tx) => {
       // hashtext('bulk.migrate'): any fixed number, the same on all nodes
       await tx`select pg_advisory_xact_lock(hashtext('bulk.migrate'))`

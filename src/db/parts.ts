@@ -96,6 +96,32 @@ export async function takeOrphanedParts(sql: Sql): Promise<string[]> {
   return rows.map((row) => row.gid)
 }
 
+/** A job whose merge is decided, and not carried out. */
+export type DecidedJob = {
+  id: string
+  figura: string
+  attempts: number
+  stage: number
+  mergeTry: number
+  decision: string[]
+}
+
+/** Takes up to `limit` jobs whose merge was decided by a holder that has fallen silent, each with a new lease. */
+export async function takeDecided(
+  sql: Sql,
+  { leaseMs, limit }: { leaseMs: number; limit: number },
+): Promise<DecidedJob[]> {
+  return sql<DecidedJob[]>`
+    update bulk.job set lease_until = now() + ${leaseMs} * interval '1 millisecond'
+    where id in (
+      select id from bulk.job
+      where decision is not null and status = 'processando' and lease_until <= now()
+      order by lease_until limit ${limit} for update skip locked
+    )
+    returning id, figura, attempts, stage, merge_try, decision
+  `
+}
+
 /** What became of transactions, in no order: `committed`, `aborted`, `in progress` (a part that still stands). */
 export async function statusOfParts(sql: Sql, xids: string[]): Promise<string[]> {
   const rows = await sql<{ status: string | null }[]>`

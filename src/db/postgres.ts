@@ -1,19 +1,24 @@
 import postgres from 'postgres'
 import { BulkError } from '../errors.ts'
 import { codeOf, sortFault } from '../faults.ts'
+import { watchSilence } from './silence.ts'
 
 export type Sql = postgres.Sql<{ int8: number }>
 export type Transaction = postgres.TransactionSql<{ int8: number }>
 
 /**
  * Opens a pool of at most `max` connections. Nothing is connected before the first query.
+ * A link that is dead without a word of it is given up within 30 s (see silence.ts).
  * Column names arrive in camelCase; `bigint` arrives as a number, since all of ours are counts and sizes below 2^53.
  */
 export function openPostgres(url: string, { max, name }: { max: number; name: string }): Sql {
-  return postgres(url, {
+  const options = {
     max,
     onnotice: () => {},
     connect_timeout: 10,
+    // a silent link that is gone for TCP too is noticed by the system; in seconds
+    keep_alive: 10,
+    onbackend: watchSilence(url, name),
     // postgres.js waits up to 20 s after connects that failed, and every query waits with it; this is in seconds
     backoff: () => 0.5,
     transform: { column: { from: postgres.toCamel } },
@@ -24,8 +29,14 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
       // A killed client does not stop its SQL: without this the backend goes on, and commits (100 of 100 rows, 3 s
       // later).
       client_connection_check_interval: '2s',
+      // a client that is gone without a word holds its locks no longer than this
+      tcp_keepalives_idle: 10,
+      tcp_keepalives_interval: 5,
+      tcp_keepalives_count: 3,
+      tcp_user_timeout: 30_000,
     },
-  })
+  }
+  return postgres(url, options)
 }
 
 /** A value as jsonb takes it: plain JSON, whose texts are storable. */

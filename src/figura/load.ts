@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { EVERY_SOURCE } from '../address.ts'
 import { type Fault, type FiguraError, figuraError, quoted } from './fault.ts'
 import { readMeaning } from './meaning.ts'
 import { structureFaults } from './structure.ts'
@@ -39,14 +40,18 @@ export function isFiguraName(name: string): boolean {
  * Reads one figura file. All that is wrong is told at once, with file and line.
  * A column of the key is `required` in the result, whether the file says so or not.
  */
-export function parseFigura(name: string, text: string): { figura: Figura } | { errors: FiguraError[] } {
+export function parseFigura(
+  name: string,
+  text: string,
+  registered: readonly string[] = [EVERY_SOURCE],
+): { figura: Figura } | { errors: FiguraError[] } {
   const file = `${name}.yaml`
   const told = (faults: Fault[]) => ({
     errors: faults.toSorted((a, b) => a.line - b.line).map((fault) => figuraError(file, fault)),
   })
   const yaml = readYaml(text)
   if ('faults' in yaml) return told([...nameFaults(name), ...yaml.faults])
-  const { figura, faults } = readMeaning(yaml)
+  const { figura, faults } = readMeaning(yaml, registered)
   const wrong = [...nameFaults(name), ...structureFaults(yaml), ...faults]
   return wrong.length ? told(wrong) : { figura: { name, ...figura } }
 }
@@ -62,24 +67,24 @@ export function hashOf(figura: Figura): string {
  * watcher, which would be late, and deaf on some network file systems: a look costs one stat (about 10 µs), a
  * changed file is read anew. Synchronous on purpose: calls of node:fs/promises wait behind running queries in
  * the native thread pool.
+ * A figura with a source that does not lie under one of `registered` is a broken one.
  * @throws Error when there is no such folder. When it vanishes later, no figura is served until it is back.
  */
-export function openFiguras(dir: string): Figuras {
+export function openFiguras(dir: string, registered: readonly string[]): Figuras {
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new Error(
       `FIGURAS_DIR: found no folder ${dir}, expected one with a file <name>.yaml for each figura`,
     )
   }
   const seen = new Map<string, Seen>()
+  const look = (name: string) => lookAt({ dir, name, registered }, seen)
   return {
-    get: (name) => (isFiguraName(name) ? look(dir, name, seen) : undefined),
+    get: (name) => (isFiguraName(name) ? look(name) : undefined),
     list: () =>
       filesIn(dir)
         .filter((file) => /^[^.].*\.ya?ml$/.test(file))
         .toSorted()
-        .map((file) =>
-          file.endsWith('.yml') ? misnamed(file) : look(dir, file.slice(0, -'.yaml'.length), seen),
-        )
+        .map((file) => (file.endsWith('.yml') ? misnamed(file) : look(file.slice(0, -'.yaml'.length))))
         .filter((loaded) => loaded !== undefined),
   }
 }
@@ -104,7 +109,9 @@ function filesIn(dir: string): string[] {
   }
 }
 
-function look(dir: string, name: string, seen: Map<string, Seen>): LoadedFigura | undefined {
+type Place = { dir: string; name: string; registered: readonly string[] }
+
+function lookAt({ dir, name, registered }: Place, seen: Map<string, Seen>): LoadedFigura | undefined {
   const path = join(dir, `${name}.yaml`)
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat?.isFile()) {
@@ -114,17 +121,17 @@ function look(dir: string, name: string, seen: Map<string, Seen>): LoadedFigura 
   const stamp = [stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join()
   const known = seen.get(name)
   if (known?.stamp === stamp) return known.loaded
-  const loaded = load(path, name, stat.size)
+  const loaded = load(path, { name, registered }, stat.size)
   // a file that was written a moment ago may be written again without a new stamp: it is not remembered yet
   if (Date.now() - stat.ctimeMs > TICK_MS) seen.set(name, { stamp, loaded })
   else seen.delete(name)
   return loaded
 }
 
-function load(path: string, name: string, bytes: number): LoadedFigura {
+function load(path: string, { name, registered }: Omit<Place, 'dir'>, bytes: number): LoadedFigura {
   if (bytes > FILE_BYTES) return broken(name, `${bytes} bytes`, `at most ${FILE_BYTES}`)
   try {
-    const parsed = parseFigura(name, readFileSync(path, 'utf8'))
+    const parsed = parseFigura(name, readFileSync(path, 'utf8'), registered)
     return 'errors' in parsed
       ? { name, errors: parsed.errors }
       : { name, ...parsed, hash: hashOf(parsed.figura) }

@@ -1,8 +1,8 @@
-import { parseAddress } from '../address.ts'
+import { isRegistered, parseAddress } from '../address.ts'
 import { checkAlike, checkFrom, readColumns } from './column.ts'
 import { readCsv } from './csv.ts'
 import { checkExpression } from './expression.ts'
-import type { Fault } from './fault.ts'
+import { type Fault, quoted } from './fault.ts'
 import { checkKey, checkNoKey } from './key.ts'
 import { isUsual, readLoad } from './loading.ts'
 import { checkText } from './name.ts'
@@ -15,9 +15,12 @@ import type { YamlText } from './yaml.ts'
 /**
  * Reads what the parts of a figura file mean and checks them against each other. It takes a text of any
  * structure, and is silent about the parts that have a wrong one, so that both kinds of faults are told at
- * once.
+ * once. `registered`: the prefixes under which its sources have to lie.
  */
-export function readMeaning(yaml: YamlText): { figura: Omit<Figura, 'name'>; faults: Fault[] } {
+export function readMeaning(
+  yaml: YamlText,
+  registered: readonly string[],
+): { figura: Omit<Figura, 'name'>; faults: Fault[] } {
   const faults: Fault[] = []
   const whole = wholeOf(yaml, faults)
   const { values, say } = whole
@@ -39,7 +42,7 @@ export function readMeaning(yaml: YamlText): { figura: Omit<Figura, 'name'>; fau
   checkAlike(columns, checks, whole)
   if (load.history) checkHistoryName(table, whole)
   checkServiceColumns(load, extra, columns, whole)
-  sources.forEach((source, index) => checkPrefix(source, ['sources', String(index)], say))
+  sources.forEach((source, index) => checkPrefix(source, registered, ['sources', String(index)], say))
   const figura = given({
     description,
     table,
@@ -103,12 +106,15 @@ function secondsOf(text: string | undefined): number | undefined {
 const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
 /** A prefix is an address without what differs from file to file. */
-function checkPrefix(source: string, path: string[], say: Say): void {
+function checkPrefix(source: string, registered: readonly string[], path: string[], say: Say): void {
   if (!checkText(source, 'a source', path, say)) return
   const address = parseAddress(source)
   if ('found' in address) {
     say(path, `a source with ${address.found}`, address.expected)
   } else if (address.query) {
     say(path, 'a source with a query', 'a prefix, which ends before the "?"')
+  } else if (!isRegistered(address, registered)) {
+    const expected = 'one that is: ask the administrator of the service to add it to SOURCES'
+    say(path, `the source ${quoted(source)}, which is not registered`, expected)
   }
 }

@@ -3,8 +3,10 @@ import { isTransient, sqlState } from '../db/postgres.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import type { OpenFile } from './file.ts'
+import { queryRows } from './read.ts'
 import { type Rule, sourcesOf } from './rules.ts'
 import { typeRules } from './rules-types.ts'
+import type { LocalRows } from './sql-duckdb.ts'
 import { countBrokenSql } from './sql-reading.ts'
 
 /**
@@ -37,11 +39,12 @@ async function countBroken(
   const columns = sourcesOf(file.reading.columns)
   await using pieces = file.pieces({ rowStart, rowEnd, columns }, signal)
   for await (const rows of pieces.each()) {
-    const [row] = await duckdb.query<Record<string, bigint | null>>(countBrokenSql(rows, file.reading, rules))
-    for (const [at, refusal] of found.entries()) {
-      if (refusal.count === 0) refusal.firstRow = Number(row?.[`first${at}`] ?? 0) + 1
-      refusal.count += Number(row?.[`count${at}`] ?? 0)
-    }
+    const sqlOf = (part: LocalRows) => countBrokenSql(part, file.reading, rules)
+    for await (const [row] of queryRows<Record<string, bigint | null>>(duckdb, rows, file.reading, sqlOf))
+      for (const [at, refusal] of found.entries()) {
+        if (refusal.count === 0) refusal.firstRow = Number(row?.[`first${at}`] ?? 0) + 1
+        refusal.count += Number(row?.[`count${at}`] ?? 0)
+      }
   }
   return found.filter((refusal) => refusal.count > 0)
 }

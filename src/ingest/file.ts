@@ -5,9 +5,11 @@ import { readFile } from '../db/files.ts'
 import { BulkError } from '../errors.ts'
 import type { Figura } from '../figura/types.ts'
 import { type Format, publicUrl } from '../job.ts'
+import { unsealUrl } from '../seal.ts'
 import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
+import { patienceOf } from '../source/patience.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
@@ -21,7 +23,7 @@ import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
 import type { Reading } from './rules.ts'
 import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
-import { type FileShape, readShape, UNKNOWN_ROWS } from './shape.ts'
+import { type FileShape, readShape, refuseColumns, UNKNOWN_ROWS } from './shape.ts'
 
 /** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
 export type OpenFile = AsyncDisposable & {
@@ -89,7 +91,7 @@ export async function openFile(
     (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
   if (!file) throw new Error(`The job has no file ${no}`)
   // asked again here, where the file is fetched: what stands in the row is not trusted to have been checked
-  checkSource(file.url, job.definition.sources, allowLoopback)
+  checkSource(file.url, job.definition.sources, context.config)
   const path = join(workDir, name)
   const asOpen = (opened: Opened, local?: LocalFile) =>
     asOpenFile(opened, {
@@ -108,8 +110,17 @@ export async function openFile(
       whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
     )
   }
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: file.etag, signal }
-  const source = await openSource(file.url, options)
+  const options = {
+    s3,
+    allowLoopback,
+    tailBytes: bounds.tailBytes,
+    expectedEtag: file.etag,
+    signal,
+    patience: patienceOf(bounds),
+  }
+  const { secretKey: key } = context.config
+  const url = unsealUrl(file.url, { no, sealed: job.secret, job: job.id, key })
+  const source = await openSource(url, options)
   refuseSize(source, file, { figura: job.definition, bounds })
   const keep = (opened: Opened) =>
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)
@@ -148,6 +159,7 @@ async function openStreamed(
   const splitBytes = planned ? null : avroSplitBytes
   const stream = await openStream(source, known, { figura, maxBytes, splitBytes }, signal)
   const { columns, rows, parts } = stream
+  refuseColumns(source.name, columns.length, config.bounds)
   const shape: FileShape = { columns, rowGroups: [], rows: rows ?? UNKNOWN_ROWS, parts }
   const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
   return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
@@ -165,7 +177,9 @@ async function readFooter(
   signal: AbortSignal,
 ): Promise<Opened> {
   const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
-  const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
+  const { shape, places } = await asCorrupt(source, () =>
+    readShape(duckdb, local.path, { name: source.name, bounds: config.bounds }),
+  )
   const placed = { columns: shape.columns, parquet: true, no, files: filesOf(job).length }
   const reading = await fitFile(duckdb, job, placed)
   const footer = { start: range.start, bytes: await local.take(range, signal) }

@@ -6,6 +6,7 @@ import { BulkError } from '../errors.ts'
 import type { Column, Figura, Mode } from '../figura/types.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
+import { patienceOf } from '../source/patience.ts'
 import { createLocalFile } from '../source/ranged.ts'
 import { openSource, type SourceFile } from '../source/source.ts'
 import { leavesOut } from './duplicates.ts'
@@ -15,7 +16,7 @@ import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
 import { openStream } from './formats/stream.ts'
 import { modeOf } from './served.ts'
-import { readShape } from './shape.ts'
+import { readShape, refuseColumns } from './shape.ts'
 import { nullCountsSql } from './sql-look.ts'
 
 /** A file that is looked at before a job of it is accepted. */
@@ -43,8 +44,15 @@ export async function lookAt(looked: Looked, context: LookContext, signal: Abort
   const { config } = context
   const { s3, allowLoopback, bounds, workDir } = config
   const { url, figura, sha256, etag } = looked
-  checkSource(url, figura.sources, allowLoopback)
-  const options = { s3, allowLoopback, tailBytes: bounds.tailBytes, expectedEtag: null, signal }
+  checkSource(url, figura.sources, config)
+  const options = {
+    s3,
+    allowLoopback,
+    tailBytes: bounds.tailBytes,
+    expectedEtag: null,
+    signal,
+    patience: patienceOf(bounds),
+  }
   const source = await openSource(url, options)
   refuseEtag(source, etag)
   refuseMore(source.name, 'bytes', source.bytes, [
@@ -79,6 +87,7 @@ async function lookIntoStream(
   if (known.format === 'ndjson' && source.tailStart > 0) return
   const options = { figura, maxBytes: bounds.fileExpandedBytes, splitBytes: null }
   const { columns, rows } = await openStream(source, known, options, signal)
+  refuseColumns(source.name, columns.length, bounds)
   refuseMore(source.name, 'rows', rows ?? 0, [
     [bounds.fileRows, 'FILE_MAX_ROWS'],
     [figura.limits?.maxRows, 'limits.max_rows of the figura'],
@@ -94,7 +103,9 @@ async function lookIntoFooter(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
-  const { shape } = await asCorrupt(source, () => readShape(duckdb, path))
+  const { shape } = await asCorrupt(source, () =>
+    readShape(duckdb, path, { name: source.name, bounds: config.bounds }),
+  )
   refuseMore(source.name, 'rows', shape.rows, [
     [config.bounds.fileRows, 'FILE_MAX_ROWS'],
     [figura.limits?.maxRows, 'limits.max_rows of the figura'],

@@ -18,7 +18,7 @@ export type PlanOptions = { figura: Figura; mode: Mode; sha256: string | null; b
  * rows
  */
 export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }: PlanOptions): Chunk[] {
-  refuseRows(files, figura, bounds)
+  refuseRows({ rows: rowsOf(files) ?? 0, files: files.length }, figura, bounds)
   refuseOtherColumns(files, figura)
   const [first, other] = files
   const chunks: Omit<Chunk, 'no'>[] = []
@@ -40,14 +40,22 @@ export function planFiles(files: PlannedFile[], { figura, mode, sha256, bounds }
   return chunks.map((chunk, no) => ({ no, ...chunk }))
 }
 
-function refuseRows(files: PlannedFile[], { limits }: Figura, { fileRows }: Bounds): void {
+/**
+ * Holds the rows of all files of a job to what they may be.
+ * @throws BulkError `file_too_large`
+ */
+export function refuseRows(
+  { rows, files }: { rows: number; files: number },
+  { limits }: Figura,
+  { fileRows }: Bounds,
+): void {
   const maxRows = Math.min(limits?.maxRows ?? fileRows, fileRows)
-  const rows = rowsOf(files) ?? 0
   if (rows <= maxRows) return
   throw new BulkError('file_too_large', {
-    subject: files.length > 1 ? 'The files' : 'The file',
+    subject: files > 1 ? 'The files' : 'The file',
     found: `${rows} rows`,
     expected: `at most ${maxRows} (${maxRows < fileRows ? 'limits of the figura' : 'FILE_MAX_ROWS'})`,
+    action: files > 1 ? 'Send the files in several jobs.' : undefined,
   })
 }
 

@@ -2,13 +2,14 @@ import type { Duckdb } from '../db/duckdb.ts'
 import type { Fault, Reject } from '../db/rejects.ts'
 import { BulkError } from '../errors.ts'
 import { type Figura, rejectsOf } from '../figura/types.ts'
+import { queryRows } from './read.ts'
 import type { Reading, Rule } from './rules.ts'
 import type { LocalRows } from './sql-duckdb.ts'
 import { brokenRowsSql } from './sql-reading.ts'
 
-type BrokenRow = { no: number; numbers: string; shown: string; record: string }
+type BrokenRow = { no: number; numbers: string; shown: string; record: string | null }
 
-/** A record of a row that is longer is not kept, in characters. */
+/** A record of a row that is longer is not kept: so many bytes of texts, and so many characters in all. */
 const RECORD_LENGTH = 16 * 1024
 
 /** The rows that break a rule, up to `limit` of them, in the order of the file. */
@@ -17,14 +18,22 @@ export async function readRejects(
   rows: LocalRows,
   { reading, limit }: { reading: Reading; limit: number },
 ): Promise<Reject[]> {
-  const broken = await duck.query<BrokenRow>(brokenRowsSql(rows, reading, limit))
+  const broken: BrokenRow[] = []
+  const sqlOf = (part: LocalRows) =>
+    brokenRowsSql(part, reading, { limit: limit - broken.length, recordBytes: RECORD_LENGTH })
+  for await (const some of queryRows<BrokenRow>(duck, rows, reading, sqlOf)) {
+    broken.push(...some)
+    if (broken.length >= limit) break
+  }
   return broken.flatMap(({ no, numbers, shown, record }) => {
     const values = JSON.parse(shown) as (string | null)[]
     const [first, ...more] = (JSON.parse(numbers) as (number | null)[])
       .filter((rule) => rule !== null)
       .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
     if (!first) return []
-    return [{ row: no + 1, faults: [first, ...more], record: isKept(record) ? record : null }]
+    return [
+      { row: no + 1, faults: [first, ...more], record: record !== null && isKept(record) ? record : null },
+    ]
   })
 }
 

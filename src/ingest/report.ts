@@ -17,7 +17,7 @@ export type JobLog = {
 
 /** Opens the log of a job for one piece of work on it. Lines are written in their order, behind the work. */
 export function openJobLog(
-  { sql, log, node, thread }: { sql: Sql; log: Log; node: string; thread: number },
+  { sql, log, node, thread }: { sql: Sql; log: Log; node: string; thread: number | null },
   job: { id: string; figura: string; attempts: number },
 ): JobLog {
   let written: Promise<void> = Promise.resolve()

@@ -1,11 +1,12 @@
 import { typeName } from '../figura/type-names.ts'
 import type { Figura } from '../figura/types.ts'
-import { duckLiteral } from '../quote.ts'
+import { duckLiteral, quote } from '../quote.ts'
 import { leavesOut } from './duplicates.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { type FileColumn, type FittedColumn, literal } from './fit.ts'
 import { typeRules } from './rules-types.ts'
 import { duckType } from './sql.ts'
+import type { Text } from './sql-duckdb.ts'
 
 /**
  * Something that a row may break. The predicates and values are SQL over the relation of selectedSql(): the value of
@@ -32,6 +33,8 @@ export type Reading = {
   rules: Rule[]
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
+  /** Columns of the file that are read, and whose values may have any length. */
+  texts: Text[]
   /** Columns of the file that are kept of a row that is left out. */
   recorded: FileColumn[]
 }
@@ -54,7 +57,14 @@ export function planReading(
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
   const read = new Set(columns.flatMap(({ sources }) => sources))
   const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
-  return { columns, rules, named: namedOf(figura, columns, expressions), recorded }
+  const texts = file.filter(({ name }) => read.has(name)).flatMap(textsOf)
+  return { columns, rules, named: namedOf(figura, columns, expressions), texts, recorded }
+}
+
+function textsOf({ name, type, json }: FileColumn): Text[] {
+  const binary = type === 'BLOB'
+  const own = binary || type === 'VARCHAR' || type === 'JSON' ? [{ expression: quote(name), binary }] : []
+  return json === undefined ? own : [...own, { expression: quote(json), binary: false }]
 }
 
 /** The columns of the file that are needed. */

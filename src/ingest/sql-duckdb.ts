@@ -55,11 +55,23 @@ export function guardLength({ expression, binary }: Text, maxBytes: number): str
   return `case when ${tooLarge} then error(${duckLiteral(LARGE_VALUE)}) else ${expression} end`
 }
 
+/** The same rows, with that guard over columns of the file: whatever is worked out from them is guarded too. */
+export function guardTexts(rows: LocalRows, texts: Text[], maxBytes: number): LocalRows {
+  if (texts.length === 0) return rows
+  const guarded = texts.map((text) => `${guardLength(text, maxBytes)} as ${text.expression}`)
+  return { ...rows, relation: `(select * replace (${guarded.join(', ')}) from ${rows.relation})` }
+}
+
 /** A value of any length: text, or bytes. */
 export type Text = { expression: string; binary: boolean }
 
 function byteLength({ expression, binary }: Text): string {
   return binary ? `octet_length(${expression})` : `strlen(${expression})`
+}
+
+/** How many bytes the texts of a row have together, as a condition that it is not more than so many. */
+export function areShort(texts: Text[], maxBytes: number): string {
+  return `coalesce(list_sum([${texts.map(byteLength).join(', ')}]), 0) <= ${maxBytes}`
 }
 
 /** What that error says. */

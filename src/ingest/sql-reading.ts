@@ -1,7 +1,7 @@
 import { duckLiteral, quote } from '../quote.ts'
 import { jsonObject } from './fit-types.ts'
 import type { Reading, Rule } from './rules.ts'
-import { fromRows, type LocalRows } from './sql-duckdb.ts'
+import { areShort, fromRows, type LocalRows } from './sql-duckdb.ts'
 import { writtenJson, writtenText } from './sql-written.ts'
 
 /** The values of a row, each changed by `as`; then, where rows may be left out, the number of the row in its file. */
@@ -17,8 +17,15 @@ export function valuesSql(
   return `select ${[...values, '_bulk_no'].join(', ')} from ${selectedSql(rows, reading)} where not (${broken(rules)})`
 }
 
-/** Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. */
-export function brokenRowsSql(rows: LocalRows, reading: Reading, limit: number): string {
+/**
+ * Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. That one
+ * is not made of texts that have more than `recordBytes` together: 2,048 records of 1 MB were made for one to be cut.
+ */
+export function brokenRowsSql(
+  rows: LocalRows,
+  reading: Reading,
+  { limit, recordBytes }: { limit: number; recordBytes: number },
+): string {
   const { rules } = reading
   const numbers = rules.map(({ breaks }, no) => `case when ${breaks} then ${no} end`)
   const shown = rules.map(
@@ -27,7 +34,7 @@ export function brokenRowsSql(rows: LocalRows, reading: Reading, limit: number):
   return `
     select _bulk_no::double as no, to_json([${numbers.join(', ')}])::varchar as numbers,
       to_json([${shown.join(', ')}]::varchar[])::varchar as shown, _bulk_record as record
-    from ${selectedSql(rows, reading)} where ${broken(rules)} order by _bulk_no limit ${limit}`
+    from ${selectedSql(rows, reading, recordBytes)} where ${broken(rules)} order by _bulk_no limit ${limit}`
 }
 
 /** For each rule: how many rows break it, and the first of them. */
@@ -46,7 +53,7 @@ export function countRowsSql(rows: LocalRows): string {
 }
 
 /** All that rules speak of, as a relation; what a query does not name of it is not computed. */
-function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): string {
+function selectedSql(rows: LocalRows, { columns, named, recorded, texts }: Reading, recordBytes = 0): string {
   const values = columns.flatMap(({ column, sources, expression, read }, at) => [
     `${expression} as _bulk_c${at}`,
     `${toldText(column.expr === undefined ? sources : [], expression, recorded)} as _bulk_s${at}`,
@@ -57,7 +64,8 @@ function selectedSql(rows: LocalRows, { columns, named, recorded }: Reading): st
     recorded.map((column) => ({ ...column, key: column.name })),
     writtenJson,
   )
-  const all = [...values, ...names, `${record} as _bulk_record`, 'file_row_number as _bulk_no']
+  const kept = texts.length > 0 ? `case when ${areShort(texts, recordBytes)} then ${record} end` : record
+  const all = [...values, ...names, `${kept} as _bulk_record`, 'file_row_number as _bulk_no']
   return `(select ${all.join(', ')} ${fromRows(rows)})`
 }
 

@@ -17,6 +17,7 @@ import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
 import { rejectLimit, tooManyRejected } from './rejects.ts'
 import { sourcesOf } from './rules.ts'
+import { refuseRows } from './plan.ts'
 import { UNKNOWN_ROWS } from './shape.ts'
 import { copySql, stageName } from './sql-postgres.ts'
 import { type Rows, takeRows } from './take.ts'
@@ -51,6 +52,8 @@ export async function stageChunks(
     }
     const marked = await markDone(tx, { job: job.id, stage, chunks: marks }, { release: 1 })
     if (marked.kind === 'lost') throw new JobLost('the chunk was done already, or its stage was given up')
+    // each stream was within the bound by itself; how many rows they have together is known here
+    refuseRows({ rows: marked.read, files: job.urls?.length ?? 1 }, job.definition, context.config.bounds)
     const rows = job.rows ?? (marked.last ? (await readMarks(tx, job.id, stage)).read : null)
     if (marked.rejected > rejectLimit(job.definition, rows))
       throw tooManyRejected(job.definition, { rows, rejected: marked.rejected, rejects: [] })

@@ -24,6 +24,7 @@ export function consume(
   { slots, run, log }: { slots: number; run: (task: Task) => Promise<Outcome>; log: Log },
 ): Consumption {
   const pulls = new Set<ConsumerMessages>()
+  const runSafely = apart(run)
   let stopping = false
   let consumer: Consumer | undefined
 
@@ -36,7 +37,7 @@ export function consume(
       }
       try {
         const message = await pull(link)
-        if (message) await handle(queue, message, { run, log })
+        if (message) await handle(queue, message, { run: runSafely, log })
       } catch (error) {
         if (stopping) return
         consumer = undefined
@@ -70,11 +71,28 @@ export function consume(
   }
 }
 
-async function handle(
-  queue: Queue,
-  message: JsMsg,
-  { run, log }: { run: (task: Task) => Promise<Outcome>; log: Log },
-): Promise<void> {
+/** Runs a task that was delivered so many times. */
+type Run = (task: Task, deliveries: number) => Promise<Outcome>
+
+/** A task that has come so many times has twice ended without a word, or failed. */
+const SUSPECT_DELIVERIES = 3
+
+/**
+ * Runs one task at a time of those that came twice without an end, beside others. A file that kills its reader takes
+ * what runs beside it along, and that comes again at the same moment as the file: a neighbour would lose each of its
+ * tries to it.
+ */
+function apart(run: (task: Task) => Promise<Outcome>): Run {
+  let last: Promise<unknown> = Promise.resolve()
+  return (task, deliveries) => {
+    if (deliveries < SUSPECT_DELIVERIES) return run(task)
+    const turn = last.then(() => run(task))
+    last = turn.catch(() => {})
+    return turn
+  }
+}
+
+async function handle(queue: Queue, message: JsMsg, { run, log }: { run: Run; log: Log }): Promise<void> {
   const task = decodeTask(message.string())
   if (!task) {
     // not its content: whoever sent it may have put a credential there
@@ -86,7 +104,7 @@ async function handle(
   // a third of ack_wait, so that one lost word does not give the task to a second worker
   const alive = setInterval(() => message.working(), queue.ackWaitMs / 3)
   try {
-    const outcome = await run(task)
+    const outcome = await run(task, message.info.deliveryCount)
     switch (outcome.kind) {
       case 'done':
         // before the ack: if this node dies in between, the redelivered task finds its work done and releases

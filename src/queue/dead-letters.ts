@@ -29,11 +29,10 @@ type Letters = {
  * Sends a message for every job that was given up. The row says which those are, so that one that happens while NATS
  * is away is sent when it is back. Sent at least once: two nodes that come upon a job at the same time are one message
  * by its id, within the window in which JetStream knows it.
- * @returns how many were sent
  */
-export async function sendDeadLetters(queue: Queue, { find, told }: Letters): Promise<number> {
+export async function sendDeadLetters(queue: Queue, { find, told }: Letters): Promise<void> {
   const link = queue.link()
-  if (!link) return 0
+  if (!link) return
   const jobs = await find(LIMIT)
   for (const job of jobs) {
     await link.js.publish(queue.names.dead(job), JSON.stringify(letterOf(job)), {
@@ -42,7 +41,6 @@ export async function sendDeadLetters(queue: Queue, { find, told }: Letters): Pr
     })
     await told(job.id)
   }
-  return jobs.length
 }
 
 /** What the message holds: the problem, and how to send the job again; of the address what is no secret. */

@@ -47,18 +47,28 @@ export type Queue = {
   close(): Promise<void>
 }
 
-/** `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out. */
-type QueueOptions = { url: string; stream: string; name: string; ackWaitMs: number; log: Log }
+/**
+ * `ackWaitMs`: the lease, so that a message comes again when the lease of the worker that had it has run out.
+ * `eventsDays`: how long events can be read.
+ */
+type QueueOptions = {
+  url: string
+  stream: string
+  name: string
+  ackWaitMs: number
+  eventsDays: number
+  log: Log
+}
 
 /** Opens the queue in the background and keeps it open for ever. */
-export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): Queue {
+export function openQueue({ url, stream, name, ackWaitMs, eventsDays, log }: QueueOptions): Queue {
   const queueNames = names(stream)
   const listeners: (() => void)[] = []
   const connection = keepConnected({
     url,
     name,
     log,
-    prepare: ({ jsm }) => ensureStreams(jsm, queueNames, ackWaitMs),
+    prepare: ({ jsm }) => ensureStreams(jsm, queueNames, { ackWaitMs, eventsDays }),
     ready: () => {
       for (const listener of listeners) listener()
     },
@@ -73,7 +83,11 @@ export function openQueue({ url, stream, name, ackWaitMs, log }: QueueOptions): 
   }
 }
 
-async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: number): Promise<void> {
+async function ensureStreams(
+  jsm: JetStreamManager,
+  names: Names,
+  { ackWaitMs, eventsDays }: Pick<QueueOptions, 'ackWaitMs' | 'eventsDays'>,
+): Promise<void> {
   const prefix = names.stream.toLowerCase()
   await ensureStream(jsm, {
     name: names.stream,
@@ -86,11 +100,11 @@ async function ensureStreams(jsm: JetStreamManager, names: Names, ackWaitMs: num
   })
   await ensureStream(jsm, {
     name: names.events,
-    description: 'What became of jobs: one message per change of status, for seven days.',
+    description: `What became of jobs: one message per change of status, for ${eventsDays} days.`,
     subjects: [`${prefix}.event.*.*`],
     retention: 'limits' as const,
     storage: 'file' as const,
-    max_age: nanos(7 * 24 * 3600 * 1000),
+    max_age: nanos(eventsDays * 86_400_000),
     max_bytes: 256 * 1024 * 1024,
     discard: 'old' as const,
   })

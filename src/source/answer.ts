@@ -13,6 +13,7 @@ export type Answer = {
   status: number
   /** A server's word for what is wrong, such as S3's AccessDenied. */
   reason: string
+  /** The ETag; of a server that has none the time of the last change, as text. Null: neither. */
   etag: string | null
   contentLength: number | null
   /** Of a 206: which bytes these are, and the length of the file. */
@@ -39,7 +40,7 @@ export function readHeaders(headers: Record<string, unknown>) {
   const unsatisfied = /^bytes \*\/(\d{1,15})$/.exec(text('content-range').trim())
   const length = /^\d{1,15}$/.exec(text('content-length').trim())
   return {
-    etag: text('etag') || null,
+    etag: text('etag') || (text('last-modified') && `Last-Modified: ${text('last-modified')}`) || null,
     contentLength: length ? Number(length[0]) : null,
     contentRange: range
       ? { start: Number(range[1]), end: Number(range[2]) + 1, bytes: Number(range[3]) }
@@ -51,6 +52,11 @@ export function readHeaders(headers: Record<string, unknown>) {
 /** An ETag that promises equal bytes; a weak one (W/"…") promises only something alike. */
 export function strongEtag(etag: string | null): string | null {
   return etag?.startsWith('"') ? etag : null
+}
+
+/** What tells the version of a file, for a sentence. */
+export function versionOf(etag: string | null): string {
+  return etag?.startsWith('Last-Modified') ? etag : `the ETag ${etag ?? '(none)'}`
 }
 
 /** The error that a status is, for statuses that are no answer to a GET of a file. */

@@ -1,7 +1,10 @@
-import { type Address, isUnder, parseAddress } from '../address.ts'
+import { type Address, EVERY_SOURCE, isRegistered, isUnder, parseAddress } from '../address.ts'
 import { BulkError } from '../errors.ts'
 import { publicUrl } from '../job.ts'
 import { checkHost } from './network.ts'
+
+/** What is allowed at all. `sources`: as the administrator registered them; absent: the figura was held to them. */
+type Allowed = { allowLoopback: boolean; sources?: readonly string[] }
 
 /**
  * Checks that a file may be fetched from a URL at all, and for a figura with these sources. Pure: nothing is
@@ -14,10 +17,15 @@ import { checkHost } from './network.ts'
  *
  * @throws BulkError `source_refused`, which lists the sources that the figura has
  */
-export function checkSource(url: string, sources: string[], allowLoopback: boolean): void {
+export function checkSource(
+  url: string,
+  sources: string[],
+  { allowLoopback, sources: registered = [EVERY_SOURCE] }: Allowed,
+): void {
   const address = parseAddress(url)
   if ('found' in address) throw new BulkError('source_refused', { subject: 'url', ...address }, { sources })
   checkAddress('url', address, allowLoopback)
+  if (!isRegistered(address, registered)) throw notRegistered(url)
   if (sources.some((source) => admits(source, address))) return
   throw new BulkError(
     'source_refused',
@@ -40,6 +48,16 @@ export function checkAddress(subject: string, address: Address, allowLoopback: b
   if (address.loopback && !allowLoopback)
     throw refuse(`the host ${address.host}, this machine`, 'another host')
   checkHost(address)
+}
+
+/** The figura was accepted while its sources were registered, and the administrator has taken one back since. */
+function notRegistered(url: string): BulkError {
+  return new BulkError('source_refused', {
+    subject: 'url',
+    found: `${publicUrl(url)}, under no registered source`,
+    expected: 'an address under one of SOURCES',
+    action: 'Ask the administrator of the service to register the source.',
+  })
 }
 
 function admits(source: string, address: Address): boolean {

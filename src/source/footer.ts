@@ -3,6 +3,7 @@ import type { Range } from './answer.ts'
 import { hex, lookOf } from './look.ts'
 import type { LocalFile } from './ranged.ts'
 import type { SourceFile } from './source.ts'
+import { weighFooter } from './thrift.ts'
 
 /** Length of the footer (4 bytes, little endian) and the magic that ends a parquet file. */
 const TRAILER_BYTES = 8
@@ -31,10 +32,26 @@ export async function fetchFooter(
   const range = footerRange(trailer, file.bytes)
   const length = range.end - range.start
   if (range.start < 4) throw corrupt(file, `a footer of ${length} bytes in a file of ${file.bytes}`)
-  if (length > footerBytes) throw footerTooLarge(file, length, footerBytes)
+  if (length > footerBytes) throw tooLarge(file, `a footer of ${length} bytes`, footerBytes)
   // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- a file is filled, not an array
   await local.fill([range], signal)
+  checkFooter(file, (await local.take(range, signal)).subarray(0, -TRAILER_BYTES))
   return range
+}
+
+/** What a footer may become in memory: an honest one of 64 MiB, the most that is read, becomes 0.8 GB. */
+const UNFOLDED_BYTES = 1024 * 1024 * 1024
+
+/** Levels of columns within columns: DuckDB goes down them on the stack, which ends between 5,000 and 10,000. */
+const LEVELS = 250
+
+/** Before DuckDB reads it: see weighFooter(). */
+function checkFooter(file: SourceFile, bytes: Uint8Array): void {
+  const weight = weighFooter(bytes)
+  if (!weight) throw corrupt(file, 'a footer that claims more than it has')
+  if (weight.bytes > UNFOLDED_BYTES)
+    throw tooLarge(file, `a footer of ${weight.bytes} bytes in memory`, UNFOLDED_BYTES)
+  if (weight.depth > LEVELS) throw tooLarge(file, `columns nested ${weight.depth} levels deep`, LEVELS)
 }
 
 /**
@@ -76,10 +93,10 @@ function corrupt({ name }: SourceFile, found: string): BulkError {
   return new BulkError('file_corrupt', { subject: name, found, expected: 'a whole parquet file' })
 }
 
-function footerTooLarge({ name }: SourceFile, found: number, max: number): BulkError {
+function tooLarge({ name }: SourceFile, found: string, max: number): BulkError {
   return new BulkError('file_too_large', {
     subject: name,
-    found: `a footer of ${found} bytes`,
+    found,
     expected: `at most ${max}`,
     action: 'Write the file with larger row groups or fewer columns, or split it.',
   })

@@ -2,15 +2,15 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Address } from '../address.ts'
 import { type Answer, type Ask, rangeHeader, readHeaders, type Transport } from './answer.ts'
-import { checkedLookup } from './network.ts'
+import { checkedLookup, type Resolve } from './network.ts'
 import type { Patience } from './patience.ts'
 
 /**
  * Fetches from a web server: plain GETs, to checked addresses only, along no redirect and through no proxy.
  * HEAD is never sent: a presigned URL is signed for GET, and answers 403 to anything else.
  */
-export function webTransport(address: Address, options: { name: string; patience: Patience }): Transport {
-  return { name: options.name, get: (ask) => get(address, ask, options.patience) }
+export function webTransport(address: Address, options: Options & { name: string }): Transport {
+  return { name: options.name, get: (ask) => get(address, ask, options) }
 }
 
 /**
@@ -23,7 +23,9 @@ const AGENTS = {
   plain: new http.Agent({ keepAlive: true, maxFreeSockets: 8 }),
 }
 
-function get(address: Address, ask: Ask, patience: Patience): Promise<Answer> {
+type Options = { patience: Patience; resolve?: Resolve | undefined }
+
+function get(address: Address, ask: Ask, { patience, resolve: byName }: Options): Promise<Answer> {
   const plain = address.scheme === 'http'
   return new Promise((resolve, reject) => {
     const request = (plain ? http : https).request({
@@ -38,7 +40,7 @@ function get(address: Address, ask: Ask, patience: Patience): Promise<Answer> {
         ...(ask.range && { range: rangeHeader(ask.range) }),
         ...(ask.ifMatch && { 'if-match': ask.ifMatch }),
       },
-      lookup: checkedLookup(address.loopback),
+      lookup: checkedLookup(address.loopback, byName),
       agent: plain ? AGENTS.plain : address.loopback ? AGENTS.loopback : AGENTS.public,
       signal: ask.signal,
     })

@@ -37,7 +37,8 @@ export function checkedLookup(loopback: boolean, resolve: Resolve = lookup): Loo
   }
 }
 
-type Resolve = (
+/** Resolves a name, as `lookup` of node:dns does. */
+export type Resolve = (
   hostname: string,
   options: LookupOptions & { all: true },
   done: (error: Error | null, addresses: LookupAddress[]) => void,

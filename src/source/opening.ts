@@ -1,5 +1,5 @@
 import { BulkError } from '../errors.ts'
-import { type Answer, changed, statusError, strongEtag, type Transport } from './answer.ts'
+import { type Answer, changed, statusError, strongEtag, type Transport, versionOf } from './answer.ts'
 import type { Patience } from './patience.ts'
 import { dropped, type Opened } from './reading.ts'
 import { ask, bodyOf, countAttempts } from './request.ts'
@@ -83,7 +83,7 @@ async function takeWhole(opening: Opening, answer: Answer): Promise<FirstLook> {
 
 function checkEtag({ transport, expectedEtag }: Opening, answer: Answer): void {
   if (expectedEtag === null || answer.etag === expectedEtag) return
-  throw dropped(answer, changed(transport, `the ETag ${answer.etag ?? '(none)'}`, expectedEtag))
+  throw dropped(answer, changed(transport, versionOf(answer.etag), expectedEtag))
 }
 
 async function collect(

@@ -7,6 +7,7 @@ import {
   strongEtag,
   type Transport,
   unreachable,
+  versionOf,
 } from './answer.ts'
 import type { Patience } from './patience.ts'
 import { ask, bodyOf, countAttempts } from './request.ts'
@@ -95,9 +96,5 @@ function wholeFault(file: Opened, answer: Answer): BulkError | null {
 function otherFile(file: Opened, answer: Answer, bytes: number): BulkError | null {
   if (bytes !== file.bytes) return changed(file.transport, `${bytes} bytes`, `the ${file.bytes} of before`)
   if (answer.etag === file.etag) return null
-  return changed(
-    file.transport,
-    `the ETag ${answer.etag ?? '(none)'}`,
-    `the ${file.etag ?? 'absence of one'} of before`,
-  )
+  return changed(file.transport, versionOf(answer.etag), `the ${file.etag ?? 'absence of one'} of before`)
 }

@@ -32,8 +32,8 @@ export async function ask(
 }
 
 /**
- * The bytes of an answer, which must be as many as expected. The server's silence is limited, the reader's is
- * not: what it does not take is not read from the socket. A reader that stops early closes the connection.
+ * The bytes of an answer, which must be as many as expected. The server's silence and slowness are limited, the
+ * reader's are not: what it does not take is not read from the socket. A reader that stops early closes the connection.
  */
 export async function* bodyOf(
   transport: Transport,
@@ -42,6 +42,7 @@ export async function* bodyOf(
   patience: Patience,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
+  const pace = paceOf(transport, patience)
   const silence = unreachable(transport, `no byte within ${patience.idleMs} ms`, 'the rest of the file')
   const fallSilent = () => answer.cancel(silence)
   let timer = setTimeout(fallSilent, patience.idleMs)
@@ -50,10 +51,12 @@ export async function* bodyOf(
     for await (const bytes of answer.body) {
       clearTimeout(timer)
       got += bytes.length
+      pace.came(bytes.length)
       if (got > expected)
         throw unreachable(transport, `more than ${expected} bytes`, 'as many as its headers say')
       yield bytes
       timer = setTimeout(fallSilent, patience.idleMs)
+      pace.wait()
     }
   } catch (error) {
     signal?.throwIfAborted()
@@ -63,6 +66,24 @@ export async function* bodyOf(
     clearTimeout(timer)
   }
   if (got < expected) throw truncated(transport, got, expected)
+}
+
+/** Measures how fast the bytes come that are waited for; what the reader takes for itself does not count. */
+function paceOf(transport: Transport, { idleMs, leastBytes }: Patience) {
+  let since = performance.now()
+  let waitedMs = 0
+  let bytes = 0
+  const wait = () => void (since = performance.now())
+  function came(more: number): void {
+    waitedMs += performance.now() - since
+    bytes += more
+    if (waitedMs < idleMs) return
+    const least = Math.floor((leastBytes * waitedMs) / 1000)
+    if (bytes < least)
+      throw unreachable(transport, `${bytes} bytes in ${Math.round(waitedMs)} ms`, `${least} at the least`)
+    waitedMs = bytes = 0
+  }
+  return { wait, came }
 }
 
 /** Counts the attempts at one file or range. */

@@ -2,10 +2,11 @@ import { parseAddress } from '../address.ts'
 import type { S3Config } from '../config.ts'
 import { BulkError } from '../errors.ts'
 import { publicUrl } from '../job.ts'
-import { type Range, strongEtag, type Transport } from './answer.ts'
+import type { Range, Transport } from './answer.ts'
 import { checkAddress } from './check.ts'
 import { webTransport } from './https.ts'
 import { openFile } from './opening.ts'
+import type { Resolve } from './network.ts'
 import { PATIENCE, type Patience } from './patience.ts'
 import { readRange, readWhole } from './reading.ts'
 import { s3Transport } from './s3.ts'
@@ -22,8 +23,8 @@ export type SourceFile = {
   /** Length in bytes. */
   bytes: number
   /**
-   * The strong ETag, sent as If-Match with every later request. Null: only the length can tell that the file
-   * changed.
+   * What every later answer must have too, whatever node asks: the ETag (a strong one is sent as If-Match), or else the
+   * time of the last change. Null: only the length can tell that the file changed.
    */
   etag: string | null
   /**
@@ -52,8 +53,10 @@ export type OpenOptions = {
   /** The ETag from when the file was first opened. */
   expectedEtag?: string | null
   signal?: AbortSignal
-  /** For tests, which do not wait. */
+  /** Absent: the usual one. */
   patience?: Patience
+  /** For tests, which have names of their own. */
+  resolve?: Resolve
 }
 
 /**
@@ -88,15 +91,18 @@ export async function openSource(url: string, options: OpenOptions): Promise<Sou
   }
   const stream = (within?: AbortSignal) =>
     ranged || tailStart === 0 ? remoteThenTail({ start: 0, end: bytes }, within) : readWhole(file, within)
-  return { name: transport.name, bytes, etag: strongEtag(file.etag), tail, tailStart, ranged, read, stream }
+  return { name: transport.name, bytes, etag: file.etag, tail, tailStart, ranged, read, stream }
 }
 
-function transportFor(url: string, { s3, allowLoopback, patience = PATIENCE }: OpenOptions): Transport {
+function transportFor(
+  url: string,
+  { s3, allowLoopback, patience = PATIENCE, resolve }: OpenOptions,
+): Transport {
   const address = parseAddress(url)
   const name = publicUrl(url)
   if ('found' in address) throw new BulkError('source_refused', { subject: name, ...address })
   checkAddress(name, address, allowLoopback)
   return address.scheme === 's3'
     ? s3Transport(address, { s3, name, patience })
-    : webTransport(address, { name, patience })
+    : webTransport(address, { name, patience, resolve })
 }

@@ -1,5 +1,22 @@
-import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Log } from '../log.ts'
+import { startRounds, type Rounds } from '../rounds.ts'
+
+/**
+ * A folder that nobody has touched for so long belongs to nobody, whatever its node: pods that share a volume have a
+ * new name each, and none comes back to clear away its own. In milliseconds.
+ */
+const ABANDONED_MS = 3_600_000
 
 /**
  * Makes the folder in which all workers of this machine have theirs, if it is not there.
@@ -22,14 +39,9 @@ export function requireWorkDir(workDir: string): void {
  */
 export function makeOwnFolder(workDir: string, node: string): string {
   requireWorkDir(workDir)
-  const prefix = `worker-${node.replace(/[^A-Za-z0-9_-]/g, '_')}`
-  const own = join(workDir, `${prefix}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`)
+  const own = join(workDir, `${prefixOf(node)}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`)
   try {
-    for (const name of readdirSync(workDir)) {
-      const [, left, pid] = /^(worker-.+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
-      if (left === prefix && !isAlive(Number(pid)))
-        rmSync(join(workDir, name), { recursive: true, force: true })
-    }
+    clearFolders(workDir, { node })
     mkdirSync(own)
   } catch (error) {
     throw unwritable(workDir, error)
@@ -37,14 +49,58 @@ export function makeOwnFolder(workDir: string, node: string): string {
   return own
 }
 
+/** Says again and again that the folder of this process is in use, and clears away those that are not. */
+export function keepFolders(
+  own: string,
+  { everyMs, node, log }: { everyMs: number; node: string; log: Log },
+): Rounds {
+  return startRounds({ everyMs, failed: 'cannot clear away the folders of others', log }, async () => {
+    const now = new Date()
+    utimesSync(own, now, now)
+    const cleared = clearFolders(dirname(own), { node, own })
+    if (cleared.length) log.warn('folders of processes that have ended are cleared away', { cleared })
+  })
+}
+
+/** Removes the folders of processes that are gone; gives their names. */
+function clearFolders(workDir: string, { node, own }: { node: string; own?: string }): string[] {
+  const left = readdirSync(workDir).filter((name) => {
+    const [, prefix, pid] = /^(worker-.+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
+    const path = join(workDir, name)
+    if (prefix === undefined || path === own) return false
+    return (prefix === prefixOf(node) && !isAlive(Number(pid))) || isAbandoned(path)
+  })
+  for (const name of left) rmSync(join(workDir, name), { recursive: true, force: true })
+  return left
+}
+
+function prefixOf(node: string): string {
+  return `worker-${node.replace(/[^A-Za-z0-9_-]/g, '_')}`
+}
+
+function isAbandoned(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS
+}
+
 /** A folder with our own id is of an earlier life: a container that is started again gives the same ids. */
 function isAlive(pid: number): boolean {
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)
-    return true
+    return !isZombie(pid)
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Dead, and listed until its parent asks: the init that inherits it may take seconds, or never ask. */
+function isZombie(pid: number): boolean {
+  try {
+    // behind the name, which may hold anything
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.startsWith('Z') ?? false
+  } catch {
+    return false
   }
 }
 

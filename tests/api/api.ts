@@ -2,8 +2,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { OnAccepted, Preflight } from '../../src/api/accept.ts'
 import { createApp } from '../../src/api/app.ts'
+import { anybody, keyHolders } from '../../src/api/callers.ts'
 import type { Readiness } from '../../src/api/health.ts'
 import type { LifeDependencies } from '../../src/api/life.ts'
+import type { Rate } from '../../src/api/rate.ts'
+import type { QueueLimits } from '../../src/api/room.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
 import { openFiguras } from '../../src/figura/load.ts'
 import { createLog } from '../../src/log.ts'
@@ -12,6 +15,7 @@ import { freshDatabase, freshFolder, servers } from '../support/servers.ts'
 import { checkAnswer } from './contract.ts'
 
 export const BODY_BYTES = 64 * 1024
+export const BODY_MS = 1000
 
 export type Answer = {
   status: number
@@ -60,8 +64,11 @@ sources: ['s3://arquivos/${name}/', 'https://example.com/']
 `
 }
 
+/** `rate`: callers need keys, each with that rate. */
+type ApiOptions = { databaseUrl?: string; rate?: Rate; queue?: QueueLimits }
+
 /** The API as main.ts makes it, on a database and a folder of figuras of its own. */
-export async function startApi(options: { databaseUrl?: string } = {}): Promise<Api> {
+export async function startApi(options: ApiOptions = {}): Promise<Api> {
   const database = await freshDatabase()
   const folder = freshFolder()
   const sql = openPostgres(options.databaseUrl ?? database.url, { max: 4, name: 'test api' })
@@ -73,18 +80,23 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
     forcePathStyle: true,
     credentials: { ...credentials, sessionToken: undefined },
   }
+  const figuras = openFiguras(folder.path, ['*'])
   const app = createApp({
     sql,
-    figuras: openFiguras(folder.path),
+    figuras,
+    callers: options.rate ? keyHolders(sql, figuras, options.rate) : anybody(figuras),
     allowLoopback: false,
+    secretKey: SECRET_KEY,
     accepted: (job) => api.onAccepted(job),
     readiness: async () => api.ready,
     log: createLog({}, (line) => lines.push(JSON.parse(line))),
-    bodyBytes: BODY_BYTES,
+    body: { bytes: BODY_BYTES, ms: BODY_MS },
+    queue: options.queue ?? { perFigura: 1000, perKey: 1000 },
     rejectsDays: 30,
     node: 'test',
     ended: (job) => void api.ended.push(job),
     resumed: (figura) => void api.resumed.push(figura),
+    idempotencyMs: 86_400_000,
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
   })
@@ -131,6 +143,9 @@ export async function startApi(options: { databaseUrl?: string } = {}): Promise<
   }
   return api
 }
+
+/** What the API seals with. */
+export const SECRET_KEY = '00'.repeat(32)
 
 async function ask(app: Api['app'], path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await app.handle(new Request(`http://localhost${path}`, init))

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { BulkError } from '../../src/errors.ts'
 import { freshBucket } from '../support/servers.ts'
-import { type Api, figuraText, startApi } from './api.ts'
+import { unsealUrl } from '../../src/seal.ts'
+import { type Api, figuraText, SECRET_KEY, startApi } from './api.ts'
 
 const URL = 's3://arquivos/coisas/a.parquet'
 
@@ -42,8 +43,14 @@ describe('several files', () => {
     const urls = ['https://example.com/a.parquet?X-Amz-Signature=segredo', 's3://arquivos/coisas/b.parquet']
     const { status, body } = await api.put('coisas', { urls })
     expect(status).toBe(202)
-    const [row] = await api.sql`select url, urls from bulk.job where id = ${String(body.id)}`
-    expect(row).toEqual({ url: urls[0], urls })
+    const id = String(body.id)
+    const [row] = await api.sql`select url, urls, secret from bulk.job where id = ${id}`
+    const shown = ['https://example.com/a.parquet', 's3://arquivos/coisas/b.parquet']
+    expect(row).toMatchObject({ url: shown[0], urls: shown })
+    const opened = shown.map((url, no) =>
+      unsealUrl(url, { no, sealed: row?.secret, job: id, key: SECRET_KEY }),
+    )
+    expect(opened).toEqual(urls)
     await api.sql`
       insert into bulk.file (job, no, url, bytes, rows) values (${String(body.id)}, 1, ${urls[1] ?? ''}, 30, 2)
     `

@@ -139,6 +139,7 @@ describe('the documentation as data', () => {
     expect([...codes].toSorted()).toEqual([
       'body_invalid',
       'body_not_json',
+      'body_slow',
       'body_too_large',
       'expression_wrong',
       'figura_broken',
@@ -147,6 +148,8 @@ describe('the documentation as data', () => {
       'file_not_known',
       'file_not_parquet',
       'file_too_large',
+      'idempotency_key_invalid',
+      'idempotency_key_reused',
       'internal',
       'job_committing',
       'job_completed',
@@ -154,11 +157,15 @@ describe('the documentation as data', () => {
       'job_not_ended',
       'job_unknown',
       'key_null',
+      'key_refused',
       'mode_refused',
       'query_invalid',
+      'queue_full',
+      'rate_limited',
       'required_null',
       'route_unknown',
       'schema_differs',
+      'scope_missing',
       'sha256_differs',
       'source_changed',
       'source_denied',
@@ -168,6 +175,22 @@ describe('the documentation as data', () => {
       'source_unreachable',
       'unavailable',
     ])
+  })
+
+  test('says of every address whether it needs a key, and which scope', async () => {
+    const document = await read()
+    const open = operations(document).filter(({ operation }) => operation.security?.length === 0)
+    expect(open.map(({ path }) => path).toSorted()).toEqual(['/livez', '/problems/{code}', '/readyz'])
+    for (const { operation } of operations(document)) {
+      if (operation.security?.length === 0) continue
+      expect(operation.security).toEqual([{ key: [] }])
+      expect(operation.description).toMatch(/Needs a key(\.| with the scope `\w+` for the figura\.)/)
+      expect(Object.keys(operation.responses)).toContainValues(['401', '429'])
+      expect(operation.responses['200'] ?? operation.responses['202']).toHaveProperty(
+        'headers.RateLimit-Limit',
+      )
+    }
+    expect(Object.keys(Object(document.components.securitySchemes))).toEqual(['key'])
   })
 
   test('gives examples of what is sent that fit too', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
-import { type Api, BODY_BYTES, startApi } from './api.ts'
+import { type Api, BODY_BYTES, BODY_MS, startApi } from './api.ts'
 
 const NO_JOB = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
 const BODY = '{"url":"s3://arquivos/coisas/a.parquet"}'
@@ -50,6 +50,41 @@ describe('over a socket', () => {
     expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200)
     line.send(`${two.length.toString(16)}\r\n${two}\r\n0\r\n\r\n`)
     expect(await line.answer()).toMatchObject({ status: 202 })
+  })
+
+  test('a body that drips is refused when its time is over, and its connection is closed', async () => {
+    for (const kind of [`Content-Length: ${BODY.length}`, 'Transfer-Encoding: chunked']) {
+      await using line = await openLine(port)
+      line.send(head('PUT', '/coisas/_bulk', kind))
+      const since = performance.now()
+      const drip = setInterval(() => line.send(kind.startsWith('C') ? '{' : '1\r\n{\r\n'), BODY_MS / 20)
+      expect(await line.answer()).toMatchObject({ status: 408, body: { code: 'body_slow' } })
+      await line.closed
+      clearInterval(drip)
+      expect(performance.now() - since).toBeWithin(BODY_MS * 0.9, BODY_MS * 3)
+    }
+    expect(await api.sql`select count(*) from bulk.job`).toMatchObject([{ count: 0 }])
+  })
+
+  test('a head that drips, or never comes, is cut off, while others are served', async () => {
+    await using drips = await openLine(port)
+    await using silent = await openLine(port)
+    await using half = await openLine(port)
+    drips.send('GET /livez HTTP/1.1\r\nX-Slow: ')
+    half.send('GET /livez HTTP/1.1\r\n')
+    const since = performance.now()
+    const drip = setInterval(() => drips.send('a'), 500)
+    await Promise.all([drips.closed, silent.closed, half.closed])
+    clearInterval(drip)
+    // Bun gives a head 10 to 14 s, whatever of it has come
+    expect(performance.now() - since).toBeLessThan(20_000)
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200)
+  }, 30_000)
+
+  test('a head of 60 kB is refused', async () => {
+    await using line = await openLine(port)
+    line.send(`GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'a'.repeat(60_000)}\r\n\r\n`)
+    await line.closed
   })
 
   test('a caller who hangs up in the middle of a body leaves no job and no harm', async () => {
@@ -107,6 +142,8 @@ type Line = AsyncDisposable & {
   send(text: string): void
   /** The next answer, which has a length. */
   answer(): Promise<{ status: number; body: Record<string, unknown> }>
+  /** Resolves when the other side has ended it. */
+  closed: Promise<void>
 }
 
 function head(method: string, path: string, ...headers: string[]): string {
@@ -125,7 +162,9 @@ async function openLine(to: number): Promise<Line> {
   }
   socket.setEncoding('latin1').on('data', more)
   socket.on('error', () => {})
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   return {
+    closed,
     send: (text) => void socket.write(text, 'latin1'),
     answer: async () => {
       for (;;) {
@@ -141,10 +180,9 @@ async function openLine(to: number): Promise<Line> {
         })
       }
     },
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        socket.once('close', () => resolve())
-        socket.destroy()
-      }),
+    [Symbol.asyncDispose]: async () => {
+      socket.destroy()
+      await closed
+    },
   }
 }

@@ -43,12 +43,12 @@ describe('a file that is sent', () => {
     ])
   })
 
-  test('keeps its address whole, and the digest in small letters', async () => {
+  test('keeps what may be shown of its address, and the digest in small letters', async () => {
     const url = 'https://example.com/a%20b.parquet?X-Amz-Signature=segredo'
     const sha256 = 'ABCDEF0123456789'.repeat(4)
     const { body } = await api.put('coisas', { url, sha256 })
     const [row] = await api.sql`select url, sha256 from bulk.job`
-    expect(row).toEqual({ url, sha256: sha256.toLowerCase() })
+    expect(row).toEqual({ url: 'https://example.com/a%20b.parquet', sha256: sha256.toLowerCase() })
     const status = await api.ask(String(body.status_url))
     expect(status.body).toMatchObject({ source: { url: 'https://example.com/a%20b.parquet' } })
     expect(status.text).not.toContain('segredo')
@@ -180,7 +180,7 @@ describe('a file is refused, and no job made', () => {
     [{ urls: [] }, [['urls', 'a list', several]]],
     [{ urls: URL }, [['urls', `a text of ${URL.length} characters`, several]]],
     [{ urls: [URL, 5] }, [['urls.1', '5', several]]],
-    [{ urls: [URL, URL] }, [['urls', 'an address that is there twice', 'each file once']]],
+    [{ urls: [URL, URL] }, [['urls', 'a file that is there twice (addresses 1 and 2)', 'each file once']]],
     [{ urls: [URL, `${URL}*`] }, [['urls', 'an address with a "*"', 'such an address alone, as `url`']]],
     [
       { urls: [URL, `${URL}2`], sha256: '0'.repeat(64) },
@@ -216,7 +216,9 @@ describe('a file is refused, and no job made', () => {
     for (const body of [text, new Blob([text]).stream()]) {
       const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body })
       expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
-      expect(answer.body.detail).toContain('Send the address of the file, never the file itself.')
+      expect(answer.body.detail).toContain(
+        'Send addresses, never the file itself; of many files a prefix with a *, ',
+      )
     }
     const { status } = await api.ask('/coisas/_bulk', { method: 'PUT', body: text.slice(0, BODY_BYTES) })
     expect(status).toBe(202)

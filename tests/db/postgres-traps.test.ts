@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { finished } from 'node:stream/promises'
 import postgres from 'postgres'
+import { startFaultProxy } from '../drills/fault-proxy.ts'
 import { refusal } from '../support/refusal.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
@@ -108,6 +109,24 @@ describe('a connection that is lost', () => {
       expect(await answer(sql`select 1 as one`)).toEqual([{ one: 1 }])
     }
     await sql.end({ timeout: 1 })
+  })
+
+  test('while it asks for the types of arrays rejects nothing that nobody waits for', async () => {
+    await using proxy = await startFaultProxy(Number(new URL(database.url).port))
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    const sql = postgres(proxy.by(database.url), { max: 1, onnotice: () => {} })
+    const cut = proxy.watch({ texts: ['typarray'], from: 'client', when: 'before', then: () => 'reset' })
+    await within(sql`select 1`.execute()).catch(() => {})
+    await within(cut)
+    // an array: the types have to be asked for anew
+    expect([...(await within(sql`select ${['a', 'b']}::text[] as list`.execute()))]).toEqual([
+      { list: ['a', 'b'] },
+    ])
+    await sql.end()
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
   })
 
   test('during a COPY rejects it, and the next query gets a new one', async () => {

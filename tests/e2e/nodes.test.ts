@@ -175,8 +175,8 @@ test('a stop that overruns its drain interrupts what runs, gives its lease back,
   expect(said.filter((message) => message === 'stopped')).toHaveLength(2)
   expect(said).not.toContain('the worker process did not stop in time; it is killed')
   const [job] = await database.sql`
-    select lease_until <= now() as free from bulk.job where id = ${String(accepted.body.id)}`
-  expect(job?.free).toBe(true)
+    select lease_until <= now() as free, attempts from bulk.job where id = ${String(accepted.body.id)}`
+  expect(job).toEqual({ free: true, attempts: 0 })
   await service[Symbol.asyncDispose]()
 })
 

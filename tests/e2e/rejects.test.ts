@@ -91,10 +91,30 @@ test('files that a pattern finds are loaded as one', async () => {
   ])
 })
 
+test('a file that a pattern finds alone is told with its rows and bytes', async () => {
+  const name = figura()
+  const { path } = await rig.putFile(`${name}-a`, `select i as id, 'SP' as uf from range(3) t(i)`)
+  const job = await rig.service.load(name, rig.bucket.url(`${name}-*.parquet`))
+  expect(job.files).toEqual([
+    { url: rig.bucket.url(`${name}-a.parquet`), rows: 3, bytes: Bun.file(path).size },
+  ])
+})
+
+test('two signed addresses of one file are refused, and nothing of their signatures is told', async () => {
+  const name = figura('', new URL('.', (await rig.bucket.presign('x')).replace(/\?.*/, '')).href)
+  const { url } = await rig.putFile(name, `select i as id, 'SP' as uf from range(3) t(i)`)
+  const signed = await rig.bucket.presign(new URL(url).pathname.slice(1))
+  const again = signed.replace(/X-Amz-Signature=\w+/, 'X-Amz-Signature=canary')
+  const { status, body } = await rig.service.put(`/${name}/_bulk`, { urls: [signed, again] })
+  expect([status, body.code]).toEqual([422, 'body_invalid'])
+  expect(JSON.stringify(body)).toContain('a file that is there twice (addresses 1 and 2)')
+  expect(JSON.stringify([body, rig.service.lines])).not.toMatch(/canary|X-Amz/)
+})
+
 /** A figura of its own; gives its name. */
-function figura(more = ''): string {
+function figura(more = '', source = rig.bucket.url('')): string {
   const name = `rejeita_${crypto.randomUUID().slice(0, 8)}`
   const head = `description: ${name}\ntable: public.${name}\nkey: [id]\ncolumns:\n${COLUMNS}\n${more}\n`
-  writeFileSync(join(rig.figuras, `${name}.yaml`), `${head}sources: ['${rig.bucket.url('')}']\n`)
+  writeFileSync(join(rig.figuras, `${name}.yaml`), `${head}sources: ['${source}']\n`)
   return name
 }

@@ -19,7 +19,7 @@ let figuras: Figuras
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'figuras-'))
-  figuras = openFiguras(dir)
+  figuras = openFiguras(dir, ['*'])
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
@@ -33,6 +33,20 @@ describe('the folder of figuras', () => {
     rmSync(join(dir, 'lojas.yaml'))
     expect(figuras.get('lojas')).toBeUndefined()
     expect(names()).toEqual([])
+  })
+
+  test('breaks a figura with a source that nobody has registered, and no other', () => {
+    figuras = openFiguras(dir, ['s3://exportacoes/fornecedores/', 'https://arquivos.exemplo.com.br/'])
+    write('lojas')
+    write('outras', FORNECEDORES.replace('s3://exportacoes/fornecedores/', 's3://exportacoes/'))
+    expect(figuras.get('lojas')?.figura).toBeDefined()
+    const [error, ...more] = figuras.get('outras')?.errors ?? []
+    expect(error?.message).toMatch(
+      /^outras.yaml:\d+: found the source "s3:\/\/exportacoes\/", which is not registered/,
+    )
+    expect(error?.message).toContain('ask the administrator of the service to add it to SOURCES')
+    expect(more).toEqual([])
+    expect(openFiguras(dir, []).get('lojas')?.errors).toHaveLength(2)
   })
 
   test('has the others go on when one breaks, and says what is wrong with that, not what it once was', () => {
@@ -110,7 +124,7 @@ describe('the folder of figuras', () => {
   })
 
   test('has to be there at the start, and serves nothing while it is gone', () => {
-    expect(() => openFiguras(join(dir, 'nada'))).toThrow(/found no folder .*nada/)
+    expect(() => openFiguras(join(dir, 'nada'), ['*'])).toThrow(/found no folder .*nada/)
     write('lojas')
     rmSync(dir, { recursive: true })
     expect(figuras.list()).toEqual([])

@@ -45,6 +45,7 @@ beforeAll(async () => {
     S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
     S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
     ALLOW_LOOPBACK_SOURCES: 'true',
+    SOURCES: '*',
     WORK_DIR: folder.path,
     CHUNK_ROWS: '40960',
     FIRST_LOAD_ROWS: '0',

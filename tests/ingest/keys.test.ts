@@ -20,6 +20,7 @@ const { bounds, ...rest } = readConfig({
   DATABASE_URL: 'postgres://u@h/d',
   NATS_URL: 'nats://h:4222',
   ALLOW_LOOPBACK_SOURCES: 'true',
+  SOURCES: '*',
   WORK_DIR: folder.path,
 })
 // row groups of 2,048 rows, each in a piece of its own

@@ -6,6 +6,7 @@ import { publishTask } from '../../src/queue/publish.ts'
 import { openQueue } from '../../src/queue/stream.ts'
 import { startSweep, type TakeStalled } from '../../src/queue/sweep.ts'
 import { startNats } from '../../scripts/nats.ts'
+import { startMuteProxy } from '../support/mute-proxy.ts'
 import { freshFolder, freshStream, servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
 import { closeAfterEach, closing, connected, counted, DONE, doorbell, log, named, work } from './rig.ts'
@@ -48,6 +49,7 @@ test('a server that refuses the password is tried again, at the start and later,
     stream: freshStream(),
     name: 'test',
     ackWaitMs: 30_000,
+    eventsDays: 7,
     log: createLog({}, (line) => lines.push(line)),
   }
   const queue = openQueue({ url: nats.url.replace('//', '//token@'), ...open })
@@ -65,6 +67,18 @@ test('a server that refuses the password is tried again, at the start and later,
   expect(await publishTask(queue, doorbell('j'))).toBe(true)
   await nats.stop()
 })
+
+test('a connection that is dead and not closed is noticed within 30 s, and used again when it lives', async () => {
+  await using proxy = await startMuteProxy(servers.natsUrl)
+  const queue = await connected(freshStream(), proxy.through(servers.natsUrl))
+  const started = performance.now()
+  proxy.mute('both')
+  await until('it is noticed', async () => (queue.link() ? undefined : true))
+  expect((performance.now() - started) / 1000).toBeLessThan(30)
+  proxy.hear()
+  await until('it is connected', async () => queue.link())
+  expect(await publishTask(queue, doorbell('j'))).toBe(true)
+}, 60_000)
 
 test('after an outage jobs are rung for however far ahead their next ring lies', async () => {
   const queue = await connected()

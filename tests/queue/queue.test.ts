@@ -39,6 +39,31 @@ describe('a task', () => {
     expect(seen).toEqual(['again', 'other', 'again'].map(named))
   })
 
+  test('that came twice without an end runs beside new ones, and beside none of its kind', async () => {
+    const queue = await connected()
+    const seen = new Map<string, number>()
+    const running = new Set<string>()
+    const beside: string[][] = []
+    work(queue, 3, async ({ job }) => {
+      const times = (seen.get(job) ?? 0) + 1
+      seen.set(job, times)
+      if (job !== named('new') && times < 3) return { kind: 'again', delayMs: 1, reason: 'test' }
+      beside.push([...running])
+      running.add(job)
+      await Bun.sleep(300)
+      running.delete(job)
+      return DONE
+    })
+    await publishTask(queue, doorbell('one'))
+    await publishTask(queue, doorbell('other'))
+    await until('one is run', async () => beside[0])
+    await publishTask(queue, doorbell('new'))
+    await until('all are run', async () => (beside.length === 3 && running.size === 0 ? true : undefined))
+    expect([...seen.values()]).toEqual([3, 3, 1])
+    // the first of the two; the new one, beside it; the second, when the first has ended
+    expect(beside.map((others) => others.filter((job) => job !== named('new')).length)).toEqual([0, 1, 0])
+  })
+
   test('that is put back for no whole number of milliseconds does not come at once', async () => {
     const queue = await connected()
     const seen: string[] = []

@@ -41,7 +41,7 @@ export async function count(queue: Queue): Promise<number> {
 }
 
 export async function connected(stream = freshStream(), url = servers.natsUrl): Promise<Queue> {
-  const queue = openQueue({ url, stream, name: 'test', ackWaitMs: 30_000, log })
+  const queue = openQueue({ url, stream, name: 'test', ackWaitMs: 30_000, eventsDays: 7, log })
   closing.push(() => queue.close())
   await until('NATS is connected', async () => queue.link())
   return queue

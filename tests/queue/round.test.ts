@@ -28,6 +28,7 @@ test('a round takes each job once, however late or often rung, and puts none off
     stream: freshStream(),
     name: 'test',
     ackWaitMs: 30_000,
+    eventsDays: 7,
     log,
   })
   const seen: string[] = []

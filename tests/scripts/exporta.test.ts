@@ -151,7 +151,7 @@ function column(name: string, type: string): FileColumn {
 
 /** As GET /figuras/{figura} tells them. */
 function columnsOf(figura: string): FileColumn[] {
-  const loaded = openFiguras(join(import.meta.dir, '../../figuras')).get(figura)
+  const loaded = openFiguras(join(import.meta.dir, '../../figuras'), ['*']).get(figura)
   if (!loaded?.figura) throw new Error(`figuras/${figura}.yaml does not load`)
   return loaded.figura.columns.map(({ from, type, required }) => ({
     name: from,

@@ -15,7 +15,7 @@ describe('a figura', () => {
     'https://arquivos.exemplo.com.br/lojas/a.parquet?X-Amz-Signature=0',
     'https://ARQUIVOS.exemplo.com.br:443/lojas',
   ])('admits %s', (url) => {
-    expect(() => checkSource(url, SOURCES, false)).not.toThrow()
+    expect(() => checkSource(url, SOURCES, { allowLoopback: false })).not.toThrow()
   })
 
   test.each([
@@ -42,9 +42,9 @@ describe('a figura', () => {
   })
 
   test('admits this machine in development, where it is a source', () => {
-    expect(() => checkSource('http://localhost:9000/lojas/a', SOURCES, true)).not.toThrow()
-    expect(() => checkSource('http://localhost:9001/lojas/a', SOURCES, true)).toThrow()
-    expect(() => checkSource('http://127.0.0.1:9000/lojas/a', SOURCES, true)).toThrow()
+    expect(() => checkSource('http://localhost:9000/lojas/a', SOURCES, { allowLoopback: true })).not.toThrow()
+    expect(() => checkSource('http://localhost:9001/lojas/a', SOURCES, { allowLoopback: true })).toThrow()
+    expect(() => checkSource('http://127.0.0.1:9000/lojas/a', SOURCES, { allowLoopback: true })).toThrow()
   })
 
   test('refuses private addresses even where a source names them', () => {
@@ -80,9 +80,19 @@ describe('a figura', () => {
   })
 })
 
+test('a source that was taken back is refused, though the figura of the job names it', () => {
+  const url = 's3://exportacoes/lojas/a.parquet'
+  const sources = ['s3://exportacoes/']
+  expect(() => checkSource(url, SOURCES, { allowLoopback: false, sources })).not.toThrow()
+  for (const others of [[], ['s3://outra/'], ['s3://exportacoes/outras/']])
+    expect(() => checkSource(url, SOURCES, { allowLoopback: false, sources: others })).toThrow(
+      'under no registered source, expected an address under one of SOURCES',
+    )
+})
+
 function refusal(url: string, sources: string[], allowLoopback: boolean): BulkError {
   try {
-    checkSource(url, sources, allowLoopback)
+    checkSource(url, sources, { allowLoopback })
   } catch (error) {
     if (error instanceof BulkError) return error
     throw error

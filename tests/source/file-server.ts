@@ -67,7 +67,7 @@ export function open(
     },
     allowLoopback: true,
     tailBytes: 1000,
-    patience: { connectMs: 2000, idleMs: 10_000, retryMs: [1, 1] },
+    patience: { connectMs: 2000, idleMs: 10_000, leastBytes: 0, retryMs: [1, 1] },
     ...options,
   })
 }

@@ -119,6 +119,8 @@ function withFooter(dataBytes: number, footerBytes: number): Uint8Array {
   const content = bytesOf(4 + dataBytes + footerBytes + 8)
   content.set(text('PAR1'))
   content.set(text('PAR1'), content.length - 4)
+  // nothing is in it: what follows the end of a footer is passed
+  content[4 + dataBytes] = 0
   return withLength(content, footerBytes)
 }
 

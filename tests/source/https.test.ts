@@ -4,7 +4,9 @@ import { type AddressInfo, createServer as createRawServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
-import { failure, type FileServer, open, serveFile, until } from './file-server.ts'
+import { webTransport } from '../../src/source/https.ts'
+import type { Resolve } from '../../src/source/network.ts'
+import { failure, type FileServer, open, serveFile, thrown, until } from './file-server.ts'
 
 /**
  * A certificate for localhost that signs itself, good until 2126, and its key: they guard nothing but these
@@ -88,7 +90,9 @@ test('a host that takes the connection and never speaks TLS is unreachable', asy
   })
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const url = `https://localhost:${(silent.address() as AddressInfo).port}/um.parquet`
-  const error = await failure(open(plain, url, { patience: { connectMs: 100, idleMs: 10_000, retryMs: [] } }))
+  const error = await failure(
+    open(plain, url, { patience: { connectMs: 100, idleMs: 10_000, leastBytes: 0, retryMs: [] } }),
+  )
   expect(error.code).toBe('source_unreachable')
   expect(error.message).toContain('found no connection within 100 ms')
   await until(() => connections === 0)
@@ -118,7 +122,9 @@ test('a name that resolves to this machine or into a private network is refused 
     // no name of the real world can be relied on here: the request is taken as it is made, and its look-up
     // tried
     await failure(
-      open(plain, 'https://nome.invalid/a', { patience: { connectMs: 1, idleMs: 1, retryMs: [] } }),
+      open(plain, 'https://nome.invalid/a', {
+        patience: { connectMs: 1, idleMs: 1, leastBytes: 0, retryMs: [] },
+      }),
     )
     const [made] = requests.mock.calls.map(([options]) => options as https.RequestOptions)
     expect(made?.hostname).toBe('nome.invalid')
@@ -128,3 +134,40 @@ test('a name that resolves to this machine or into a private network is refused 
     requests.mockRestore()
   }
 })
+
+test('a name that resolves to another address a moment later gains nothing: the checked one is taken', async () => {
+  const { hits, port, stop } = await canary()
+  // the system itself resolves this name to the canary's address
+  const address = { scheme: 'https', origin: '', host: 'localhost', port, path: '/a', query: '' } as const
+  const patience = { connectMs: 100, idleMs: 100, leastBytes: 0, retryMs: [] }
+  for (const found of [
+    ['2001:4860:4860::8888'],
+    ['2001:4860:4860::8888', '127.0.0.1'],
+    ['127.0.0.1'],
+    ['::1'],
+    [],
+  ]) {
+    const resolve: Resolve = (_, __, done) =>
+      done(
+        null,
+        found.map((one) => ({ address: one, family: one.includes(':') ? 6 : 4 })),
+      )
+    const transport = webTransport({ ...address, loopback: false }, { name: 'h', patience, resolve })
+    const asked = transport.get({ range: null, ifMatch: null, signal: AbortSignal.timeout(200) })
+    expect(await thrown(asked)).toBeInstanceOf(Error)
+  }
+  expect(hits()).toBe(0)
+  await stop()
+})
+
+/** Counts who connects. */
+async function canary() {
+  let hits = 0
+  const listener = createRawServer((socket) => {
+    hits++
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const stop = () => new Promise<void>((resolve) => listener.close(() => resolve()))
+  return { hits: () => hits, port: (listener.address() as AddressInfo).port, stop }
+}

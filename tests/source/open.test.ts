@@ -212,7 +212,7 @@ describe.each(WAYS)('%s', (_, urlOf) => {
 
   test('that does not answer is unreachable', async () => {
     await using server = await serveFile(bytesOf(10), { lie: () => {} })
-    const patience = { connectMs: 20, idleMs: 30, retryMs: [1] }
+    const patience = { connectMs: 20, idleMs: 30, leastBytes: 0, retryMs: [1] }
     const error = await failure(open(server, urlOf(server), { patience }))
     expect(error.code).toBe('source_unreachable')
     expect(error.message).toContain('no answer within 50 ms')

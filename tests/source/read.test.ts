@@ -15,7 +15,7 @@ import {
 } from './file-server.ts'
 
 const CONTENT = bytesOf(50_000)
-const SHORT = { connectMs: 2000, idleMs: 100, retryMs: [1, 1] }
+const SHORT = { connectMs: 2000, idleMs: 100, leastBytes: 0, retryMs: [1, 1] }
 
 describe.each(WAYS)('a file of %s', (_, urlOf) => {
   const opened = (server: FileServer) => open(server, urlOf(server))
@@ -220,7 +220,7 @@ describe.each(WAYS)('a file of %s', (_, urlOf) => {
         }),
       })
       const file = await open(server, urlOf(server), {
-        patience: { connectMs: 2000, idleMs: 10_000, retryMs: [10_000] },
+        patience: { connectMs: 2000, idleMs: 10_000, leastBytes: 0, retryMs: [10_000] },
       })
       expect((await thrown(collect(file.read(0, 100, stop.signal)))).message).toContain('enough')
       await until(() => when.endsWith('again') || server.connections() === 0)

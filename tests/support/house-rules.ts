@@ -15,7 +15,7 @@ const inSrc = (path: string) => path.startsWith('src/') && path.endsWith('.ts')
 const isCode = (path: string) =>
   /^(src|scripts|tests|\.ci)\//.test(path) && !/\.(json|ya?ml|csv|txt)$/.test(path)
 const isScript = (path: string) => isCode(path) && path.endsWith('.ts')
-const mainFiles = ['src/main.ts', 'src/node.ts', 'src/look.ts']
+const mainFiles = ['src/main.ts', 'src/node.ts', 'src/look.ts', 'src/migrate.ts']
 
 /** Breaches of a pattern, line by line. */
 const lines = (pattern: RegExp) => (file: SourceFile) =>

@@ -49,6 +49,7 @@ export async function startInProcess(env: Record<string, string> = {}): Promise<
     S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
     S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
     ALLOW_LOOPBACK_SOURCES: 'true',
+    SOURCES: '*',
     WORK_DIR: folder.path,
     ...env,
   })

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { freshFolder, servers } from './servers.ts'
+
+/** Of the services of a test process: what one has sealed the next one opens. */
+const SECRET_KEY = randomBytes(32).toString('base64')
 
 const ROOT = join(import.meta.dir, '../..')
 
@@ -10,6 +14,10 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Lines of its log so far. */
   lines: Record<string, unknown>[]
+  /** Sent with every request: where the service asks for keys, that of the test goes here. */
+  headers: Record<string, string>
+  /** What it wrote to standard error so far. */
+  errors: string[]
   get(path: string): Promise<Answer>
   put(path: string, body: unknown): Promise<Answer>
   /** Follows a job until it has ended, and gives its last status. */
@@ -31,6 +39,8 @@ export async function startService(options: {
   natsUrl?: string
   figurasDir?: string
   env?: Record<string, string>
+  /** What is said beside the log, such as the report of a crash, is not shown. */
+  quiet?: boolean
 }): Promise<Service> {
   const folder = freshFolder()
   const lines: Record<string, unknown>[] = []
@@ -46,6 +56,9 @@ export async function startService(options: {
       S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
       ALLOW_LOOPBACK_SOURCES: 'true',
+      AUTH: 'off',
+      SOURCES: '*',
+      SECRET_KEY,
       FIGURAS_DIR: options.figurasDir ?? join(ROOT, 'figuras'),
       WORK_DIR: folder.path,
       HOST: '127.0.0.1',
@@ -58,9 +71,11 @@ export async function startService(options: {
     },
     stdin: 'ignore',
     stdout: 'pipe',
-    stderr: 'inherit',
+    stderr: 'pipe',
   })
+  const errors: string[] = []
   void collect(child.stdout, lines)
+  void collectErrors(child.stderr, errors, options.quiet)
 
   const said = (message: string) =>
     until(`the service says "${message}"`, async () => {
@@ -69,7 +84,8 @@ export async function startService(options: {
     })
   const url = `http://127.0.0.1:${(await said('listening')).port}`
   const request = async (path: string, init?: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${url}${path}`, init)
+    const headers = { ...service.headers, ...Object(init?.headers) }
+    const response = await fetch(`${url}${path}`, { ...init, headers })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} }
   }
@@ -77,6 +93,8 @@ export async function startService(options: {
     url,
     pid: child.pid,
     lines,
+    headers: {},
+    errors,
     said,
     get: (path) => request(path),
     put: (path, body) =>
@@ -126,6 +144,17 @@ export async function until<T>(
     if (answer !== undefined) return answer
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     await Bun.sleep(20)
+  }
+}
+
+async function collectErrors(
+  stream: ReadableStream<Uint8Array>,
+  errors: string[],
+  quiet = false,
+): Promise<void> {
+  for await (const bytes of stream) {
+    errors.push(new TextDecoder().decode(bytes))
+    if (!quiet) process.stderr.write(bytes)
   }
 }
 

@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
+import { createLog } from '../../src/log.ts'
+import { keepFolders, makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
 import { freshFolder } from '../support/servers.ts'
+import { until } from '../support/service.ts'
 
 test('a worker has a folder of its own, named after its node and its process', () => {
   using folder = freshFolder()
@@ -28,6 +30,44 @@ test('what a process of the same node left is cleared away, what belongs to anot
   const own = makeOwnFolder(folder.path, 'node')
   expect(left.filter((path) => existsSync(path))).toEqual([])
   expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
+})
+
+test('what a process left is cleared away though nobody has fetched its end yet', async () => {
+  using folder = freshFolder()
+  // the shell becomes a sleep, which never asks what became of the child that the shell had
+  const parent = Bun.spawn(['sh', '-c', 'true & echo $!; exec sleep 60'], { stdout: 'pipe' })
+  const reader = parent.stdout.getReader()
+  const pid = Number(new TextDecoder().decode((await reader.read()).value))
+  await until('it is dead and still listed', async () =>
+    / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) ? true : undefined,
+  )
+  const left = join(folder.path, `worker-node-${pid}-0123abcd`)
+  mkdirSync(left)
+  makeOwnFolder(folder.path, 'node')
+  expect(existsSync(left)).toBe(false)
+  parent.kill()
+  await parent.exited
+})
+
+test('what a process leaves that dies later is cleared away too, and what nobody touches any more', async () => {
+  using folder = freshFolder()
+  const dead = Bun.spawn(['true'])
+  await dead.exited
+  const own = makeOwnFolder(folder.path, 'node')
+  const long = new Date(Date.now() - 2 * 3_600_000)
+  utimesSync(own, long, long)
+  const of = (node: string, pid: number) => join(folder.path, `worker-${node}-${pid}-0123abcd`)
+  const left = [of('node', dead.pid), of('other', process.pid)]
+  const kept = [of('node', process.ppid), of('third', dead.pid), join(folder.path, 'sem-nome')]
+  for (const path of [...left, ...kept]) mkdirSync(path)
+  for (const path of [of('other', process.pid), join(folder.path, 'sem-nome')]) utimesSync(path, long, long)
+  writeFileSync(join(of('node', dead.pid), 'chunk.parquet'), 'PAR1')
+
+  const sweep = keepFolders(own, { everyMs: 20, node: 'node', log: createLog({}, () => {}) })
+  await until('they are gone', async () => (left.some((path) => existsSync(path)) ? undefined : true))
+  await sweep.stop()
+  expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
+  expect(Date.now() - statSync(own).mtimeMs).toBeLessThan(60_000)
 })
 
 test('a place where nothing can be written is refused, and the variable is named', () => {

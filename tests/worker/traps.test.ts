@@ -94,6 +94,7 @@ test.each(stops)(
         S3_ACCESS_KEY_ID: servers.s3.accessKeyId,
         S3_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
         ALLOW_LOOPBACK_SOURCES: 'true',
+        SOURCES: '*',
         WORK_DIR: workDir,
         CHUNK_ROWS: '10000000',
         CHUNK_MB: '4096',

@@ -74,7 +74,9 @@ async function startOurs(rig: Rig): Promise<Side> {
   writeFigura(rig, FIGURA, figuraYaml(mainData(FIGURA, 1, 0), BUCKET))
   const url = await ownDatabase(rig, 'bench_api')
   const embedded = { ...rig.embedded, postgres: { ...rig.embedded.postgres, url } }
-  const env = { ROLE: 'api', PREFLIGHT_MS: '0', NATS_STREAM: 'BENCH_API', FIGURAS_DIR: rig.figuras }
+  // no worker ends these jobs
+  const queue = { QUEUE_MAX_JOBS: String(1e9) }
+  const env = { ROLE: 'api', PREFLIGHT_MS: '0', NATS_STREAM: 'BENCH_API', FIGURAS_DIR: rig.figuras, ...queue }
   const dir = join(rig.dir, 'api')
   mkdirSync(dir)
   const service = await startService(embedded, { dir, port: await freePort(), threads: 1, env })

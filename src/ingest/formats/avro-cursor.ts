@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer'
+import { RECORD_VALUES } from './fault.ts'
 
 /** A value that no avro writer has written: the block is damaged. */
 export class AvroFault extends Error {}
+
+/** A record whose arrays and maps have more items than are made at once. */
+export class ManyValues extends Error {}
 
 /** Reads values of avro's binary encoding, and never beyond the end of the bytes. */
 export type Cursor = {
@@ -22,6 +26,8 @@ export type Cursor = {
   items(): number
   /** Counts an item that has no bytes. */
   empty(): void
+  /** Begins a record: the items of its arrays and maps are counted from here. */
+  record(): void
 }
 
 /** Items of no bytes, such as nulls, in the arrays of a block: a few bytes could stand for any number of them. */
@@ -52,6 +58,7 @@ function readLong(next: () => number): number | bigint {
 export function readAvro(bytes: Uint8Array): Cursor {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   let empty = 0
+  let listed = 0
   function take(size: number): number {
     const from = cursor.at
     if (!(size >= 0 && from + size <= buffer.length)) throw new AvroFault(`${size} bytes beyond its end`)
@@ -99,8 +106,11 @@ export function readAvro(bytes: Uint8Array): Cursor {
       if (count < 0) size()
       const items = Math.abs(Number(count))
       if (items > buffer.length - cursor.at + EMPTY_ITEMS) throw new AvroFault(`${items} items`)
+      listed += items
+      if (listed > RECORD_VALUES) throw new ManyValues()
       return items
     },
+    record: () => void (listed = 0),
     empty: () => {
       if (++empty > EMPTY_ITEMS) throw new AvroFault(`more than ${EMPTY_ITEMS} items of no bytes`)
     },

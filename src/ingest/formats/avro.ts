@@ -1,7 +1,7 @@
 import { BulkError } from '../../errors.ts'
 import type { SourceFile } from '../../source/source.ts'
 import { fieldSql } from '../sql-formats.ts'
-import { AvroFault, readAvro } from './avro-cursor.ts'
+import { AvroFault, ManyValues, readAvro } from './avro-cursor.ts'
 import {
   type AvroBlock,
   type AvroHeader,
@@ -12,6 +12,7 @@ import {
   unpackBlock,
 } from './avro-blocks.ts'
 import { type AvroFields, readSchema } from './avro-schema.ts'
+import { largeRow, manyValues, RECORD_BYTES } from './fault.ts'
 import { nameColumns } from './names.ts'
 import { createSink, type Segment } from './sink.ts'
 import type { Part, Stream } from './stream.ts'
@@ -138,18 +139,21 @@ function* readBlock(
   const column = fields.map((_, no) => at.indexOf(no))
   const values: (string | null)[] = at.map(() => null)
   for (let row = 0; row < block.rows; row++) {
+    const number = before + sink.rows() + 1
+    const { at: start } = cursor
+    cursor.record()
     try {
       for (let no = 0; no < fields.length; no++) {
         const value = fields[no]!.reader.text(cursor)
         if (column[no]! >= 0) values[column[no]!] = value
       }
     } catch (error) {
+      if (error instanceof ManyValues) throw manyValues(number)
       if (error instanceof AvroFault)
-        throw new AvroFault(
-          `${error.message} in row ${before + sink.rows() + 1}, in the block at byte ${block.at}`,
-        )
+        throw new AvroFault(`${error.message} in row ${number}, in the block at byte ${block.at}`)
       throw error
     }
+    if (cursor.at - start > RECORD_BYTES) throw largeRow(number)
     writeText(sink, csvLine(values))
     sink.end()
     const segment = sink.full() ? sink.take() : undefined

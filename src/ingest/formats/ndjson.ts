@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { badRow, largeRow, RECORD_BYTES } from './fault.ts'
+import { badRow, largeRow, manyValues, RECORD_BYTES, RECORD_VALUES } from './fault.ts'
 import { badEncoding, createSink, type Segment } from './sink.ts'
 import { csvLine, writeText } from './text.ts'
 
@@ -87,6 +87,7 @@ const HALF_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 /** The keys of an object, and the JSON of their values. */
 function pairsOf(line: string, row: number): [key: string, json: string][] {
+  if (line.length > RECORD_VALUES && countValues(line) > RECORD_VALUES) throw manyValues(row)
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object') throw new SyntaxError('a value that is no object')
@@ -109,6 +110,21 @@ function pairsOf(line: string, row: number): [key: string, json: string][] {
     if (line[at] === ',') at = skipBlanks(line, at + 1)
   }
   return pairs
+}
+
+/** The values of a line that may be no JSON at all: what separates or begins them, outside of texts. */
+function countValues(line: string): number {
+  let values = 1
+  let text = false
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (text) {
+      if (code === 92) at++
+      else if (code === 34) text = false
+    } else if (code === 34) text = true
+    else if (code === 44 || code === 91 || code === 123) values++
+  }
+  return values
 }
 
 // the line is valid JSON by now: these only look for ends

@@ -43,7 +43,9 @@ export function createSink(): Sink {
     rest = undefined
     const needed = sink.used + bytes
     if (needed <= sink.bytes.length) return
-    const larger = new Uint8Array(Math.max(needed, Math.min(sink.bytes.length * 2, SEGMENT_BYTES * 2)))
+    // by a quarter at the least: of one record of 64 MiB, each 16 kB made a copy of all before, for 89 s
+    const { length } = sink.bytes
+    const larger = new Uint8Array(Math.max(needed, Math.min(length * 2, SEGMENT_BYTES * 2), length * 1.25))
     larger.set(sink.bytes.subarray(0, sink.used))
     sink.bytes = larger
   }

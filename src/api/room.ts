@@ -1,0 +1,54 @@
+import { countLiveOfCaller, countLiveOfFigura } from '../db/keys.ts'
+import type { Sql } from '../db/postgres.ts'
+import { BulkError } from '../errors.ts'
+import { inTime } from './in-time.ts'
+
+/** How many jobs may live (wait or run) at once. */
+export type QueueLimits = { perFigura: number; perKey: number }
+
+/**
+ * How long a count is good for, in milliseconds: jobs that this process accepts meanwhile are added to it. A count
+ * that refuses is good for less, since jobs end. Several API nodes may together exceed a limit by what the others
+ * accept in this time. Counting for each PUT would cost a millisecond for 10,000 jobs that wait.
+ */
+const GOOD_MS = 1000
+const FULL_MS = 100
+
+/** Seconds that a caller is asked to wait for jobs to end. */
+const RETRY_SECONDS = 10
+
+type Counted = { at: number; found: Promise<number>; taken: number }
+
+/**
+ * Makes the function that takes a place for one more job, for its figura and for the key that it comes by.
+ * What it answers throws BulkError queue_full, unavailable.
+ */
+export function openRoom(sql: Sql, { perFigura, perKey }: QueueLimits) {
+  const counts = new Map<string, Counted>()
+
+  async function take(what: string, limit: number, count: () => Promise<number>): Promise<void> {
+    let counted = counts.get(what)
+    const age = performance.now() - (counted?.at ?? -Infinity)
+    const full = counted && (await counted.found) + counted.taken >= limit
+    if (!counted || age > (full ? FULL_MS : GOOD_MS)) {
+      counted = { at: performance.now(), found: inTime(count()), taken: 0 }
+      counts.set(what, counted)
+    }
+    const jobs = await counted.found.catch((error: unknown) => {
+      counts.delete(what)
+      throw error
+    })
+    if (jobs + counted.taken >= limit) throw queueFull(what, limit)
+    counted.taken += 1
+  }
+
+  return async (figura: string, caller: string): Promise<void> => {
+    await take(`The figura ${figura}`, perFigura, () => countLiveOfFigura(sql, figura, perFigura))
+    if (caller) await take(`The key ${caller}`, perKey, () => countLiveOfCaller(sql, caller, perKey))
+  }
+}
+
+function queueFull(subject: string, limit: number): BulkError {
+  const said = { subject, found: `${limit} jobs that have not ended`, expected: 'fewer' }
+  return new BulkError('queue_full', said, { limit, retry_after: RETRY_SECONDS })
+}

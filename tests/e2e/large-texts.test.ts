@@ -1,0 +1,81 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { avroFile, avroRows } from '../support/avro.ts'
+import { startRig, type Rig } from '../support/rig.ts'
+
+let rig: Rig
+beforeAll(async () => {
+  rig = await startRig({ env: { WORKER_THREADS: '1' } })
+})
+afterAll(() => rig[Symbol.asyncDispose]())
+
+/** Of a worker that loads texts of 1 MB, whatever is done with them; 1,500 of them at once were 1.5 GB and more. */
+const PEAK_MB = 900
+
+const HUGE = `select i as id, repeat('x', 1000000) as nome from range(1500) t(i)`
+
+describe('texts of 1 MB are loaded in little memory', () => {
+  test('of parquet, where all of them break a rule and are kept', async () => {
+    const name = figura(`  nome: { type: text, pattern: '^y' }`, 'rejects: { max_rows: 10000 }\n')
+    const { url } = await rig.putFile(name, HUGE)
+    const { job, peakMb } = await peakOf(() => rig.service.load(name, url))
+    expect(job).toMatchObject({ status: 'completo', stats: { read: 1500, rejected: 1500 } })
+    const { body } = await rig.service.get(`/${name}/_bulk/${job.id}/rejects?limit=1`)
+    expect(body).toMatchObject({ rejects: [{ row: 1, column: 'nome', rule: 'pattern', record: null }] })
+    expect(peakMb).toBeLessThan(PEAK_MB)
+  }, 120_000)
+
+  test('of parquet, where each is worked out by an expression', async () => {
+    const name = figura(`  nome: { type: text, expr: 'left(upper(nome), 5)', check: "nome <> 'y'" }`)
+    const { url } = await rig.putFile(name, HUGE)
+    const { job, peakMb } = await peakOf(() => rig.service.load(name, url))
+    expect(job).toMatchObject({ status: 'completo', stats: { read: 1500, inserted: 1500 } })
+    expect(peakMb).toBeLessThan(PEAK_MB)
+  }, 120_000)
+
+  test.each(['ndjson', 'avro'])(
+    'of %s',
+    async (format) => {
+      const name = figura(`  nome: { type: text, check: "nome <> 'y'" }`)
+      const rows = Array.from({ length: 100 }, (_, id) => ({ id, nome: `${id}`.padEnd(1_000_000, 'é') }))
+      const schema = {
+        type: 'record',
+        name: 'r',
+        fields: [
+          { name: 'id', type: 'long' },
+          { name: 'nome', type: 'string' },
+        ],
+      }
+      const content =
+        format === 'avro'
+          ? avroFile(schema, avroRows(schema, rows, 50), { codec: 'deflate' })
+          : gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+      await rig.bucket.put(`${name}.${format}`, content)
+      const { job, peakMb } = await peakOf(() => rig.service.load(name, rig.bucket.url(`${name}.${format}`)))
+      expect(job).toMatchObject({ status: 'completo', stats: { read: 100, inserted: 100 } })
+      expect(peakMb).toBeLessThan(PEAK_MB)
+    },
+    120_000,
+  )
+})
+
+/** A figura of its own; gives its name. */
+function figura(column: string, more = ''): string {
+  const name = `grande_${crypto.randomUUID().slice(0, 8)}`
+  const head = `description: ${name}\ntable: public.${name}\nkey: [id]\ncolumns:\n  id: { type: bigint }\n${column}\n`
+  writeFileSync(join(rig.figuras, `${name}.yaml`), `${head}${more}sources: ['${rig.bucket.url('')}']\n`)
+  return name
+}
+
+/** The most memory that the worker has while something is loaded. */
+async function peakOf(load: () => Promise<Record<string, unknown>>) {
+  const worker = rig.service.lines.find((line) => line.message === 'worker threads are ready')
+  writeFileSync(`/proc/${worker?.pid}/clear_refs`, '5')
+  const job = await load()
+  const peak = /VmHWM:\s+(\d+) kB/.exec(await Bun.file(`/proc/${worker?.pid}/status`).text())
+  const peakMb = Math.round(Number(peak?.[1]) / 1024)
+  console.log(`peak memory of the worker: ${peakMb} MB`)
+  return { job, peakMb }
+}
