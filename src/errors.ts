@@ -36,19 +36,9 @@ export const ERRORS = {
   ),
   job_unknown: e(404, 'never', 'No such job', 'Use the status_url that the PUT answered.'),
   job_ended: e(409, 'never', 'The job has ended', 'Nothing is to be done; its status says how it ended.'),
-  job_committing: e(
-    409,
-    'later',
-    'The job is being committed',
-    'Ask for its status: it is about to be completo.',
-  ),
+  job_committing: e(409, 'later', 'The job is being committed', 'Ask for its status.'),
   job_not_ended: e(409, 'later', 'The job has not ended', 'Wait for its end, or cancel it first.'),
-  job_completed: e(
-    409,
-    'never',
-    'The job has completed',
-    'The table has its rows; send the file anew to load it again.',
-  ),
+  job_completed: e(409, 'never', 'The job has completed', 'Send the file anew to load it again.'),
   route_unknown: e(404, 'never', 'No such address', 'GET /docs describes every address.'),
   method_refused: e(
     405,

@@ -29,17 +29,8 @@ export type LifeDependencies = BulkDependencies & {
 
 /** The addresses that change a job's life after it was accepted. */
 export function createLife(dependencies: LifeDependencies) {
-  const { sql, node, callerOf, ended, resumed } = dependencies
+  const { sql, node, callerOf, ended } = dependencies
   const accept = acceptJob(dependencies)
-  const pauseState = async (figura: string): Promise<PauseState> => ({
-    figura,
-    paused: pauseView(await inTime(findPause(sql, figura))),
-  })
-  const callerFor = (request: Request, name: string) => {
-    const caller = callerOf(request)
-    if (!caller.figuras.get(name)) throw figuraUnknown(caller.figuras, name)
-    return caller
-  }
   return new Elysia({ name: 'life' })
     .delete(
       '/:figura/_bulk/:id',
@@ -79,6 +70,21 @@ export function createLife(dependencies: LifeDependencies) {
         detail: RETRY,
       },
     )
+    .use(createPause(dependencies))
+}
+
+/** The addresses that hold the jobs of a figura back, and let them go on. */
+function createPause({ sql, callerOf, resumed }: LifeDependencies) {
+  const pauseState = async (figura: string): Promise<PauseState> => ({
+    figura,
+    paused: pauseView(await inTime(findPause(sql, figura))),
+  })
+  const callerFor = (request: Request, name: string) => {
+    const caller = callerOf(request)
+    if (!caller.figuras.get(name)) throw figuraUnknown(caller.figuras, name)
+    return caller
+  }
+  return new Elysia({ name: 'pause' })
     .post(
       '/:figura/_bulk/pause',
       async ({ params: { figura }, request }) => {
