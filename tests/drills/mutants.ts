@@ -24,7 +24,7 @@ export const MUTANTS: Mutant[] = [
   one('the check of each address that a name has', 'ssrf', 260, {
     file: 'src/source/network.ts',
     find: "  if (parsed.range() !== 'unicast') return false\n",
-    put: "  if (parsed.range() !== 'unicast') return true\n",
+    put: "  if (parsed.range() !== 'unicast') return parsed.range() === 'loopback'\n",
   }),
   one("the allow-list of a figura's sources", 'ssrf', 260, {
     file: 'src/source/check.ts',
@@ -41,10 +41,10 @@ export const MUTANTS: Mutant[] = [
     find: 'if (answer.etag === file.etag) return null',
     put: 'if (answer.etag !== undefined) return null',
   }),
-  one('the range of an answer', 'source-lies', 1, {
-    file: 'src/source/reading.ts',
-    find: 'start !== wanted.start || end <= start || end > wanted.end || length !== end - start',
-    put: 'end <= start',
+  one('the count of bytes against their headers', 'source-lies', 1, {
+    file: 'src/source/request.ts',
+    find: '  if (got < expected) throw truncated(transport, got, expected)\n}',
+    put: '}',
   }),
   one('the seal on presigned addresses', 'secrets', 1, {
     file: 'src/api/accept.ts',
