@@ -44,7 +44,8 @@ export const BOMBS: Bomb[] = [
     write: (path, whole) =>
       writeParquet(
         path,
-        `select i as id, 1::integer as carga, repeat('x', ${MB}) as nome from range(${whole ? 20_000 : 1500}) t(i)`,
+        `select i as id, 1::integer as carga, repeat('x', 100000) as nome from range(${whole ? 200_000 : 15_000}) t(i)`,
+        { rowGroupRows: 2048 },
       ),
   },
   {
