@@ -24,7 +24,8 @@ const USAGE = `Usage: bun scripts/exporta.ts FILE.json FIGURA --api URL --bucket
   --poll-ms N         never wait longer than this before asking for the status again
                       (else as long as Retry-After says)
 
-Keys: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or what the AWS tools use.`
+Keys: BULK_KEY, with the scopes submit and read, for a service that asks for one;
+for the bucket S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or what the AWS tools use.`
 
 /** A column of the figura, as GET /figuras/{figura} tells it; `from` is its name in the file. */
 type Column = { type: string; required: boolean; from: string }

@@ -14,7 +14,7 @@ export type Nats = {
 
 type NatsOptions = { dir: string; port?: number; token?: string; login?: { user: string; password: string } }
 
-/** Starts nats-server with JetStream on 127.0.0.1; `dir` holds the streams and the log. `token`, `login`: asked of clients. */
+/** Starts nats-server with JetStream on 127.0.0.1; `dir`: for streams and log. `token`, `login`: asked of clients. */
 export async function startNats({ dir, port, token, login }: NatsOptions): Promise<Nats> {
   mkdirSync(dir, { recursive: true })
   const onPort = port ?? (await freePort())

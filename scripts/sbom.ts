@@ -1,7 +1,7 @@
 import { version } from '../package.json'
 import type { Package } from './licences.ts'
 
-/** The packages as a bill of materials: CycloneDX 1.6. No time and no number of its own: equal locks give equal bills. */
+/** The packages as a bill of materials: CycloneDX 1.6. It bears no time and no number: equal locks give equal bills. */
 export function sbomOf(packages: Package[]) {
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',

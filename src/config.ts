@@ -177,10 +177,12 @@ function fileBounds(read: Read) {
     /** Footers that a thread remembers, of the files that it has chunks of; each with the tail that it came in. */
     openedBytes: 16 * MiB,
     fileBytes: read.integer('FILE_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
-    /** What a packed CSV, NDJSON or avro file may become: 1 MB of gzip can stand for 1 GB. */
+    /** What a file may become: 1 MB of gzip can stand for 1 GB. Of parquet its footer states it. */
     fileExpandedBytes: read.integer('FILE_EXPANDED_MAX_GB', 1024, 1, 100_000) * 1024 * MiB,
     /** A larger avro file is read twice: for where its blocks begin, and then by several threads. */
     avroSplitBytes: read.integer('AVRO_SPLIT_MB', 64, 1, 1_000_000) * MiB,
+    /** A PostgreSQL table has 1,600 columns; a file may have some more. One of 100,000 takes a thread for minutes. */
+    fileColumns: read.integer('FILE_MAX_COLUMNS', 5000, 1, 1_000_000),
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
   }
 }

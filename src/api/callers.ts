@@ -17,8 +17,9 @@ export type Callers = (authorization: string | null) => Promise<{ caller: Caller
  */
 const BELIEVED_MS = 5000
 
-/** Keys that are remembered: as many as there are, unless somebody makes a great many. */
+/** Keys that are remembered, valid ones and others: as many as there are, unless somebody makes a great many. */
 const REMEMBERED = 10_000
+const MISSED = 1000
 
 /**
  * Looks at rows of keys that were not seen before. Whoever tries ids at random would else have PostgreSQL look for
@@ -41,20 +42,24 @@ type Seen = { at: number; key: UsableKey; caller: Caller; bucket: TokenBucket }
  */
 export function keyHolders(sql: Sql, figuras: Figuras, rate: Rate): Callers {
   const remembered = new Map<string, Seen>()
+  const missed = new Map<string, number>()
   const looks = new Map<string, Promise<Seen | undefined>>()
   const unseen = openBucket(UNSEEN)
 
   async function look(id: string, known: Seen | undefined): Promise<Seen | undefined> {
+    // an exporter that goes on with a key that was revoked must not use up the looks of others
+    if (performance.now() - (missed.get(id) ?? -Infinity) < BELIEVED_MS) return undefined
     if (!known) requireRate(unseen())
     // from before the question: what changes while it is answered must not be believed in for longer
     const at = performance.now()
     const key = await inTime(findUsableKey(sql, id))
-    remembered.delete(id)
-    if (!key) return undefined
+    if (!key) {
+      remembered.delete(id)
+      keep(missed, id, at, MISSED)
+      return undefined
+    }
     const seen = { at, key, caller: callerOf(key, figuras), bucket: known?.bucket ?? openBucket(rate) }
-    remembered.set(id, seen)
-    const [oldest] = remembered.keys()
-    if (remembered.size > REMEMBERED && oldest !== undefined) remembered.delete(oldest)
+    keep(remembered, id, seen, REMEMBERED)
     return seen
   }
 
@@ -75,6 +80,14 @@ export function keyHolders(sql: Sql, figuras: Figuras, rate: Rate): Callers {
       throw refused('one that is not valid', 'invalid_token')
     return { caller: seen.caller, taken: seen.bucket() }
   }
+}
+
+/** Puts a value into a map of at most so many, from which the oldest goes. */
+function keep<T>(map: Map<string, T>, id: string, value: T, most: number): void {
+  map.delete(id)
+  map.set(id, value)
+  const [oldest] = map.keys()
+  if (map.size > most && oldest !== undefined) map.delete(oldest)
 }
 
 function isFresh({ at, key }: Seen): boolean {

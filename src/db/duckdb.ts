@@ -110,6 +110,7 @@ function settings(workDir: string, memoryBytes: number): string[] {
     `set parquet_metadata_cache = false`,
     `set autoinstall_known_extensions = false`,
     `set autoload_known_extensions = false`,
+    `set allow_community_extensions = false`,
     `set allow_persistent_secrets = false`,
     `set allowed_directories = [${duckLiteral(join(workDir, '/'))}]`,
     `set enable_external_access = false`,

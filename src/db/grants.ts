@@ -11,6 +11,8 @@ export async function grantService(sql: Sql, role: string): Promise<void> {
     await tx.unsafe(`grant usage on schema bulk to ${name}`)
     await tx.unsafe(`grant select, insert, update, delete on all tables in schema bulk to ${name}`)
     await tx.unsafe(`revoke insert, update, delete on bulk.migration from ${name}`)
+    // keys are made and revoked by who administers the database; the service only looks at them
+    await tx.unsafe(`revoke insert, update, delete on bulk.api_key from ${name}`)
     // it makes the stages, and so owns them
     await tx.unsafe(`grant usage, create on schema bulk_stage to ${name}`)
   })

@@ -5,8 +5,8 @@ import { openPostgres, type Sql } from './postgres.ts'
 const FOLDER = join(import.meta.dir, 'migrations')
 
 /**
- * Brings the service's own tables to the newest version; where they are, it needs no right but to read. Safe when many nodes start at once: one migrates, the others
- * wait for it and find nothing to do.
+ * Brings the service's own tables to the newest version; where they are, it needs no right but to read. Safe when many
+ * nodes start at once: one migrates, the others wait for it and find nothing to do.
  * @throws when the database is unreachable, or was migrated by a newer version of the service.
  */
 export async function migrate(databaseUrl: string): Promise<void> {

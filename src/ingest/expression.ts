@@ -55,7 +55,13 @@ export function isNamed({ name }: { name: string }, other: string): boolean {
   return name.toLowerCase() === other.toLowerCase()
 }
 
-type Node = { class?: string; type?: string; column_names?: string[]; [part: string]: unknown }
+type Node = {
+  class?: string
+  function_name?: string
+  type?: string
+  column_names?: string[]
+  [part: string]: unknown
+}
 
 async function namedColumns(duck: Duckdb, text: string, subject: string): Promise<string[]> {
   const [row] = await duck.query<{ tree: string }>(expressionTreeSql(text))
@@ -71,6 +77,8 @@ async function namedColumns(duck: Duckdb, text: string, subject: string): Promis
     throw wrong(subject, text, 'one expression')
   walk(node.select_list[0], (part) => {
     if (part.class && REFUSED.has(part.class)) throw wrong(subject, text, 'an expression over one row')
+    if (part.class === 'FUNCTION' && OF_THE_SESSION.test(part.function_name ?? ''))
+      throw wrong(subject, text, `an expression over one row, without ${part.function_name}()`)
   })
   return [...new Set(namesIn(node.select_list[0]))]
 }
@@ -90,6 +98,18 @@ type Statement = { node?: { select_list?: Node[]; from_table?: { type?: string }
 
 /** What looks at more than a row, or at what no figura has. */
 const REFUSED = new Set(['SUBQUERY', 'WINDOW', 'PARAMETER', 'STAR', 'POSITIONAL_REFERENCE'])
+
+/** What tells of the service or changes it, holds its thread up, or reads files: nothing of this is about a row. */
+const OF_THE_SESSION = new RegExp(
+  [
+    'pg_(?!typeof|size_pretty).*|current_(?!date|time|local).*|has_.*_privilege|session_user|user|version',
+    'get_?variable|getenv|.*sleep.*|write_log|nextval|currval|setseed|txid_current|in_search_path',
+    'read_.*|glob|sniff_.*|query.*|parquet_.*|duckdb_.*|pragma_.*|which_secret',
+  ]
+    .map((names) => `^(${names})$`)
+    .join('|'),
+  'i',
+)
 
 function walk(part: unknown, visit: (node: Node) => void): void {
   if (Array.isArray(part)) for (const one of part) walk(one, visit)

@@ -23,7 +23,7 @@ import type { Opened } from './opened.ts'
 import { cutPieces, type Wanted } from './pieces.ts'
 import type { Reading } from './rules.ts'
 import { type LocalRows, parquetRelation } from './sql-duckdb.ts'
-import { type FileShape, readShape, UNKNOWN_ROWS } from './shape.ts'
+import { type FileShape, readShape, refuseColumns, UNKNOWN_ROWS } from './shape.ts'
 
 /** A job's file, open: its footer is read, and its rows can be had in pieces. Disposing of it ends that. */
 export type OpenFile = AsyncDisposable & {
@@ -159,6 +159,7 @@ async function openStreamed(
   const splitBytes = planned ? null : avroSplitBytes
   const stream = await openStream(source, known, { figura, maxBytes, splitBytes }, signal)
   const { columns, rows, parts } = stream
+  refuseColumns(source.name, columns.length, config.bounds)
   const shape: FileShape = { columns, rowGroups: [], rows: rows ?? UNKNOWN_ROWS, parts }
   const placed = { columns: shape.columns, parquet: false, no, files: filesOf(job).length }
   return { source, format: known.format, shape, stream, reading: await fitFile(duckdb, job, placed) }
@@ -176,7 +177,9 @@ async function readFooter(
   signal: AbortSignal,
 ): Promise<Opened> {
   const range = await fetchFooter(source, local, { footerBytes: config.bounds.footerBytes, signal })
-  const { shape, places } = await asCorrupt(source, () => readShape(duckdb, local.path))
+  const { shape, places } = await asCorrupt(source, () =>
+    readShape(duckdb, local.path, { name: source.name, bounds: config.bounds }),
+  )
   const placed = { columns: shape.columns, parquet: true, no, files: filesOf(job).length }
   const reading = await fitFile(duckdb, job, placed)
   const footer = { start: range.start, bytes: await local.take(range, signal) }

@@ -16,7 +16,7 @@ import { fitFile } from './fit-file.ts'
 import { type Known, tellFormat } from './formats/format.ts'
 import { openStream } from './formats/stream.ts'
 import { modeOf } from './served.ts'
-import { readShape } from './shape.ts'
+import { readShape, refuseColumns } from './shape.ts'
 import { nullCountsSql } from './sql-look.ts'
 
 /** A file that is looked at before a job of it is accepted. */
@@ -87,6 +87,7 @@ async function lookIntoStream(
   if (known.format === 'ndjson' && source.tailStart > 0) return
   const options = { figura, maxBytes: bounds.fileExpandedBytes, splitBytes: null }
   const { columns, rows } = await openStream(source, known, options, signal)
+  refuseColumns(source.name, columns.length, bounds)
   refuseMore(source.name, 'rows', rows ?? 0, [
     [bounds.fileRows, 'FILE_MAX_ROWS'],
     [figura.limits?.maxRows, 'limits.max_rows of the figura'],
@@ -102,7 +103,9 @@ async function lookIntoFooter(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
-  const { shape } = await asCorrupt(source, () => readShape(duckdb, path))
+  const { shape } = await asCorrupt(source, () =>
+    readShape(duckdb, path, { name: source.name, bounds: config.bounds }),
+  )
   refuseMore(source.name, 'rows', shape.rows, [
     [config.bounds.fileRows, 'FILE_MAX_ROWS'],
     [figura.limits?.maxRows, 'limits.max_rows of the figura'],

@@ -1,5 +1,7 @@
 import duckdb, { type DataChunk } from '@duckdb/node-bindings'
+import type { Bounds } from '../config.ts'
 import type { Duckdb } from '../db/duckdb.ts'
+import { BulkError } from '../errors.ts'
 import { readVector } from './column.ts'
 import type { FileColumn } from './fit.ts'
 import type { Part } from './formats/stream.ts'
@@ -26,9 +28,17 @@ export const UNKNOWN_ROWS = Number.MAX_SAFE_INTEGER
  */
 export type Places = { starts: number[]; ends: number[] }
 
-/** Reads the footer of the local file, once; none of the file's data needs to be there. */
-export async function readShape(duck: Duckdb, path: string): Promise<{ shape: FileShape; places: Places }> {
+/**
+ * Reads the footer of the local file, once; none of the file's data needs to be there.
+ * @throws BulkError `file_too_large` for too many columns, or too many bytes uncompressed
+ */
+export async function readShape(
+  duck: Duckdb,
+  path: string,
+  { name, bounds }: { name: string; bounds: Caps },
+): Promise<{ shape: FileShape; places: Places }> {
   const described = await duck.query<{ name: string; type: string }>(describeSql(path))
+  refuseColumns(name, described.length, bounds)
   const { names, columnOf } = readTree(await duck.query<SchemaNode>(schemaSql(path)))
   const columns = described.map((column, at) => ({ ...column, written: names[at] ?? column.name }))
   const rowGroups: FileShape['rowGroups'] = []
@@ -46,7 +56,31 @@ export async function readShape(duck: Duckdb, path: string): Promise<{ shape: Fi
       places.ends[place] = Math.max(places.ends[place] ?? 0, ends![row]!)
     }
   }
+  refuseExpanded(name, rowGroups, bounds)
   return { shape: { columns, rowGroups, rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0) }, places }
+}
+
+type Caps = Pick<Bounds, 'fileColumns' | 'fileExpandedBytes'>
+
+/** @throws BulkError `file_too_large` for a file of so many columns that only to look at them would take minutes */
+export function refuseColumns(name: string, columns: number, { fileColumns }: Caps): void {
+  if (columns <= fileColumns) return
+  throw new BulkError('file_too_large', {
+    subject: name,
+    found: `${columns} columns`,
+    expected: `at most ${fileColumns} (FILE_MAX_COLUMNS)`,
+    action: 'Write a file with the columns of the figura.',
+  })
+}
+
+function refuseExpanded(name: string, groups: FileShape['rowGroups'], { fileExpandedBytes }: Caps): void {
+  const bytes = groups.reduce((sum, group) => sum + group.bytes, 0)
+  if (bytes <= fileExpandedBytes) return
+  throw new BulkError('file_too_large', {
+    subject: name,
+    found: `${bytes} bytes uncompressed, as the footer says`,
+    expected: `at most ${fileExpandedBytes} (FILE_EXPANDED_MAX_GB)`,
+  })
 }
 
 type SchemaNode = { name: string; children: number }

@@ -13,8 +13,8 @@ export type Patience = {
    */
   idleMs: number
   /**
-   * Bytes in a second, at the least, over each `idleMs` of waiting for the body. A server that drips a byte now and then
-   * is never silent, and would hold a thread for ever.
+   * Bytes in a second, at the least, over each `idleMs` of waiting for the body. A server that drips a byte now and
+   * then is never silent, and would hold a thread for ever.
    */
   leastBytes: number
   /**

@@ -17,7 +17,7 @@ const AT_ONCE = 8
 /** Longer than a look at a file, a PostgreSQL that is busy, and a body that does not come. */
 const TIMEOUT_MS = 40_000
 
-/** Requests of our own documentation, right ones and wrong ones: no fault, and no answer that it does not describe. */
+/** Requests made from our own documentation, right ones and wrong ones: no fault, no answer that it does not have. */
 export const apiFuzz: Drill = {
   name: 'api-fuzz',
   about: 'requests made from the documentation, valid and not: 0 answers of 5xx, each as it is documented',

@@ -28,7 +28,7 @@ const BROKEN = 'damascos'
 type Role = { name: string; valid: boolean; headers: Record<string, string>; grants: Record<string, Scope[]> }
 type Call = { address: string; figura: string; job: { figura: string; id: string } }
 
-/** Every role asks every address for its own, for others' and for no figuras: each answer is the one in the table. */
+/** Every role asks every address, for its own figuras, for others and for none: each answer is that of the table. */
 export const authorisation: Drill = {
   name: 'authorisation',
   about:

@@ -38,11 +38,12 @@ export const concurrency: Drill = {
     const foreign = writeMeanwhile(database.url, trial.seed)
     const ids = await sendAll(cluster.api, sent, (number) => bucket.url(`${number}.parquet`))
     const open = () => database.sql`select from bulk.job where status in ('enfileirado', 'processando')`
+    const deadlineMs = 60_000 + trial.runs * 1000
     await until(
       'all have ended',
       async () => ((await open()).length === 0 ? true : undefined),
-      100_000,
-    ).catch(() => undefined)
+      deadlineMs,
+    ).catch((error: unknown) => trial.say(String(error)))
     trial.say(await foreign.stop())
     const tally = clean()
     await check(database.sql, { sent, ids }, tally, trial)
@@ -167,7 +168,10 @@ async function check(
     else tally.lost++
   }
   const tried = rows.filter(({ attempts }) => attempts > 1).length
-  say(`${rows.length} jobs, ${tried} of them with more than one attempt`)
+  const [{ pause } = { pause: 0 }] = await sql<{ pause: number }[]>`
+    select max(extract(epoch from finished_at - before))::float8 as pause
+    from (select finished_at, lag(finished_at) over (order by finished_at) as before from bulk.job) t`
+  say(`${rows.length} jobs, ${tried} of them with more than one attempt; at most ${pause} s without an end`)
   await checkKeys(sql, jobs, tally, say)
   await checkList(sql, jobs, tally, say)
   await checkLeft(sql, tally, say)

@@ -16,7 +16,7 @@ export async function fillJobs(sql: Sql, jobs: number, contract: string): Promis
     insert into bulk.job (id, figura, contract, url, status, phase, created_at, started_at, finished_at, attempts, read)
       select ${idOf('i')}, 'f' || i % 20, '${contract}' || i % 20, 's3://exportacoes/arquivo-' || i || '.parquet',
         ${STATUSES}[1 + i % 8], null, at, at, at + interval '2 seconds', 1, 1000
-      from generate_series(1, ${jobs}) i, 
+      from generate_series(1, ${jobs}) i,
         lateral (select now() - interval '89 days' * (1 - i::float8 / ${jobs}) as at) t;
     insert into bulk.job (id, figura, contract, url, ring_at)
       select ${idOf(`${jobs} + i`)}, 'f' || i % 20, '${contract}' || i % 20, 's3://exportacoes/novo', now()

@@ -8,8 +8,11 @@ type Served = { content: Uint8Array; other: Uint8Array; asked: number }
 type Range = { start: number; end: number }
 type Request = { served: Served; range: Range; response: ServerResponse }
 
-/** One way to lie. `truth`: whoever is careful reads the file all the same. */
-export type Lie = { truth?: boolean; answer(request: Request): void }
+/**
+ * One way to lie. `truth`: whoever is careful reads the file all the same; `perhaps`: the bytes are right, and it depends
+ * on who asks first whether they are taken.
+ */
+export type Lie = { truth?: boolean | 'perhaps'; answer(request: Request): void }
 
 const DATES = ['Thu, 01 Jan 2026 00:00:00 GMT', 'Thu, 01 Jan 2026 00:00:01 GMT']
 
@@ -70,6 +73,7 @@ export const LIES: Record<string, Lie> = {
       request.served.asked > 2 ? void request.response.writeHead(412).end() : part(request),
   },
   'all of the file for each range': {
+    truth: 'perhaps',
     answer: ({ served, range, response }) => {
       if (served.asked === 1) return part({ served, range, response })
       response.writeHead(200, { ETag: '"one"', 'Content-Length': served.content.length }).end(served.content)

@@ -1,10 +1,7 @@
 import { dice, type Dice } from '../../scripts/dice.ts'
 
-/** Keys that the jobs write: few, so that nearly every job meets the rows of others. */
-const KEYS = 2000
-
-/** Where the keys of a figura begin; the second one shares half of its keys with the first. */
-const FIRST_KEY: Record<string, number> = { chaves: 0, chaves_b: KEYS / 2 }
+/** Keys that the jobs write: so few that nearly every job meets the rows of others, and that many go on being new. */
+const KEYS = 6000
 
 /** The figuras: two of one table, and one that only appends, which a second effect shows in. */
 export const FIGURAS: Record<string, { table: string; columns: string; load: string }> = {
@@ -37,7 +34,7 @@ export function decideFiles(seed: number, jobs: number): Sent[] {
     rows: at.one([20, 100, 250, 800, 1500]),
     start: at.below(KEYS),
     // prime to the number of keys, so that no key comes twice
-    step: at.one([1, 3, 7, 77, 501]),
+    step: at.one([1, 7, 77, 1001]),
   }))
 }
 
@@ -45,17 +42,16 @@ export function decideFiles(seed: number, jobs: number): Sent[] {
 export function selectOf(sent: Sent): string {
   const { number, figura, rows, start, step } = sent
   if (figura === 'lista') return `select ${number}::bigint as arquivo, j as linha from range(${rows}) t(j)`
-  const key = `(${FIRST_KEY[figura]} + (${start} + j * ${step}) % ${KEYS})::bigint`
+  const key = `((${start} + j * ${step}) % ${KEYS})::bigint`
   return `select ${key} as id, ${number}::bigint as valor from range(${rows}) t(j)`
 }
 
 /** The keys of a file. */
-export function keysOf({ figura, rows, start, step }: Sent): number[] {
-  const first = FIRST_KEY[figura] ?? 0
-  return Array.from({ length: rows }, (_, j) => first + ((start + j * step) % KEYS))
+export function keysOf({ rows, start, step }: Sent): number[] {
+  return Array.from({ length: rows }, (_, j) => (start + j * step) % KEYS)
 }
 
 /** Keys that the foreign writer changes together, in no order. */
 export function foreignKeys(at: Dice): number[] {
-  return Array.from({ length: 2 + at.below(20) }, () => at.below(KEYS + KEYS / 2))
+  return Array.from({ length: 2 + at.below(20) }, () => at.below(KEYS))
 }

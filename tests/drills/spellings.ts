@@ -157,7 +157,7 @@ function rolled(port: number, dice: Dice): string {
   const quad: Quad = [a, b, dice.below(256), dice.below(256)]
   const host = dice.one(QUADS)(quad)
   const mixed = dice.chance(0.3)
-    ? [...host].map((one) => (dice.chance(0.5) ? one.toUpperCase() : one)).join('')
+    ? host.replace(/[a-zⓐ-ⓩ]/gu, (one) => (dice.chance(0.5) ? one.toUpperCase() : one))
     : host
   const at = dice.one(['', ':443', `:${port}`, ':80', ':0', `:0${port}`])
   return `${dice.one(['https', 'http', 'HTTPS'])}://${mixed}${at}/${dice.one(['a', '', '?a=b', 'a.parquet'])}`

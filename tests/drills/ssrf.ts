@@ -37,7 +37,7 @@ async function run({ seed, runs, say }: Trial): Promise<Tally> {
 
 type Count = (what: string) => void
 
-/** Every spelling is a registered source of some figura wherever that can be said, so that what refuses it lies deeper. */
+/** Every spelling is a registered source of a figura, where that can be said, so that what refuses it lies deeper. */
 async function sendAll(urls: string[], canary: Canary, count: Count): Promise<void> {
   const sources = [...new Set(urls.flatMap(prefixOf))]
   const env = {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
+import { freshKey } from '../api/keys.ts'
 import { type Rig, startRig } from '../support/rig.ts'
 import { servers } from '../support/servers.ts'
 
@@ -25,8 +26,9 @@ beforeAll(async () => {
   for (let times = 0; times < 2; times++) await migrate(role)
   rig = await startRig({
     databaseUrl: urlOf({ username: role, password: id }),
-    env: { DIRECT_ROWS: '5000', MERGE_PART_ROWS: '5000', CHUNK_ROWS: '8192' },
+    env: { AUTH: 'keys', DIRECT_ROWS: '5000', MERGE_PART_ROWS: '5000', CHUNK_ROWS: '8192' },
   })
+  rig.service.headers = (await freshKey(owner, { '*': ['submit', 'read'] })).headers
   for (const name of ['coisas', 'novas']) {
     rig.writeFigura(name, '  id: { type: bigint }\n  nome: { type: text }', rig.bucket.url(''))
     const path = join(rig.figuras, `${name}.yaml`)
@@ -78,6 +80,9 @@ test.each([
   'create table cadastro.x ()',
   'truncate cadastro.coisas',
   `insert into bulk.migration (name) values ('x')`,
+  `insert into bulk.api_key (id, name, hash, grants) values ('x', 'x', sha256('x'), '{"*": ["submit"]}')`,
+  `update bulk.api_key set revoked_at = null`,
+  'delete from bulk.api_key',
   'select rolpassword from pg_authid',
   `copy cadastro.coisas to program 'true'`,
   `select pg_read_file('/etc/passwd')`,

@@ -135,7 +135,7 @@ test('a name that resolves to this machine or into a private network is refused 
   }
 })
 
-test('a name that resolves to another address when it is asked again gains nothing: the checked one is taken', async () => {
+test('a name that resolves to another address a moment later gains nothing: the checked one is taken', async () => {
   const { hits, port, stop } = await canary()
   // the system itself resolves this name to the canary's address
   const address = { scheme: 'https', origin: '', host: 'localhost', port, path: '/a', query: '' } as const
