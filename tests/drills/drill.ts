@@ -10,8 +10,11 @@ export type Tally = {
   leaked: number
 }
 
-/** How a drill is run. `say` shows a line about what was found, for whoever has to look. */
-export type Trial = { seed: number; runs: number; say: (line: string) => void }
+/**
+ * How a drill is run. `say` shows a line about what was found, for whoever has to look; `only`: of its cases those whose
+ * name has this text, in drills that have named ones.
+ */
+export type Trial = { seed: number; runs: number; say: (line: string) => void; only?: string | undefined }
 
 /** A drill injects faults, and counts what they did. It ends what it has started, whatever happens. */
 export type Drill = {

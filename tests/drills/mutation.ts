@@ -26,9 +26,10 @@ export const mutation: Drill = {
   name: 'mutation',
   about: 'one guard at a time is removed from a copy of the service: some drill has to turn red for each',
   runs: { small: 4, full: MUTANTS.length },
-  run: async ({ seed, runs, say }) => {
+  run: async ({ seed, runs, say, only = '' }) => {
     const tally = clean()
-    for (const mutant of MUTANTS.slice(0, runs)) await judge(mutant, { seed, say, tally })
+    const chosen = MUTANTS.filter(({ guard }) => guard.includes(only)).slice(0, runs)
+    for (const mutant of chosen) await judge(mutant, { seed, say, tally })
     return tally
   },
 }

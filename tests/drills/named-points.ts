@@ -27,8 +27,12 @@ export const namedPoints: Drill = {
   name: 'named-points',
   about: 'a worker is killed, stopped for 3 leases or made to crash at each step from the claim to the ack',
   runs: { small: 4, full: CASES.length },
-  run: async ({ seed, runs, say }) => {
-    const cases = draw(dice(seed, 0), runs)
+  run: async ({ seed, runs, say, only = '' }) => {
+    const cases = draw(
+      dice(seed, 0),
+      runs,
+      CASES.filter(({ point, fault }) => `${point.name}, ${fault}`.includes(only)),
+    )
     // what waits is mostly a lease, so two of them wait at once
     const lanes = [0, 1].map((lane) =>
       runLane(
@@ -41,11 +45,11 @@ export const namedPoints: Drill = {
 }
 
 /** So many cases, each once before any comes again, in an order of chance. */
-function draw(chance: Dice, runs: number): Case[] {
+function draw(chance: Dice, runs: number, cases: typeof CASES): Case[] {
   const drawn: Case[] = []
   let left: typeof CASES = []
   for (let no = 0; no < runs; no++) {
-    if (left.length === 0) left = [...CASES]
+    if (left.length === 0) left = [...cases]
     const [one] = left.splice(chance.below(left.length), 1)
     if (one) drawn.push({ no, ...one })
   }

@@ -8,6 +8,7 @@ const USAGE = `bun run drill [name …] [--seed N] [--runs N] [--small] [--list]
   --seed   of everything that is left to chance (7)
   --runs   how many faults, in place of the drill's own number
   --small  the number that runs with the tests
+  --only   of named-points and mutation: the cases whose name has this text
   --list   what drills there are`
 
 process.exit(await main())
@@ -23,7 +24,7 @@ async function main(): Promise<number> {
   for (const drill of asked.drills) {
     const trial = { seed: asked.seed, runs: asked.runs ?? drill.runs[asked.small ? 'small' : 'full'] }
     try {
-      const tally = await drill.run({ ...trial, say: (line) => console.error(`  ${line}`) })
+      const tally = await drill.run({ ...trial, only: asked.only, say: (line) => console.error(`  ${line}`) })
       console.log(lineOf(drill, trial, tally))
       failed ||= !isClean(tally)
     } catch (error) {
@@ -41,6 +42,7 @@ function readCommand() {
     options: {
       seed: { type: 'string', default: '7' },
       runs: { type: 'string' },
+      only: { type: 'string' },
       small: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -55,5 +57,5 @@ function readCommand() {
   if (!Number.isInteger(seed) || (runs !== undefined && !(Number.isInteger(runs) && runs > 0)))
     return 'found no whole number behind --seed or --runs, expected one'
   const drills = positionals.length ? DRILLS.filter(({ name }) => positionals.includes(name)) : DRILLS
-  return { drills, seed, runs, small: values.small }
+  return { drills, seed, runs, only: values.only, small: values.small }
 }
