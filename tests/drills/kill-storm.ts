@@ -14,7 +14,7 @@ const QUIET_MS = 180_000
 export const killStorm: Drill = {
   name: 'kill-storm',
   about: 'worker processes are killed at random while five jobs a kill are loaded: each counts once',
-  runs: { small: 8, full: 200 },
+  runs: { small: 6, full: 200 },
   run: async ({ seed, runs, say }) => {
     const wares = waresOf(2)
     await using plant = await startPlant({ wares, workers: WORKERS })
