@@ -70,6 +70,7 @@ async function tellSecrets(random: Dice, preflight: boolean, say: Trial['say']):
       AUTH: 'keys',
       PREFLIGHT_MS: preflight ? '2000' : '0',
       ATTEMPTS: '1',
+      SOURCE_PATIENCE_SECONDS: '0',
       SOURCE_IDLE_SECONDS: '1',
     }
     const natsUrl = nats.url.replace('//', `//bulk:${canaries.NATS}@`)

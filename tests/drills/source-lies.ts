@@ -17,6 +17,7 @@ export const sourceLies: Drill = {
 
 const ENV = {
   ATTEMPTS: '1',
+  SOURCE_PATIENCE_SECONDS: '0',
   SOURCE_IDLE_SECONDS: '1',
   // several chunks, that both threads open by themselves
   CHUNK_ROWS: '8192',

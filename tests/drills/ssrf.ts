@@ -45,6 +45,7 @@ async function sendAll(urls: string[], canary: Canary, count: Count): Promise<vo
     ALLOW_LOOPBACK_SOURCES: 'false',
     SOURCES: sources.join(' '),
     ATTEMPTS: '1',
+    SOURCE_PATIENCE_SECONDS: '0',
     SOURCE_IDLE_SECONDS: '1',
   }
   await using rig = await startRig({ env })

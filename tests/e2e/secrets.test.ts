@@ -52,7 +52,9 @@ describe.each(['0', '2000'])('a signed address is a secret (PREFLIGHT_MS=%s)', (
   const subjects: string[] = []
 
   beforeAll(async () => {
-    rig = await startRig({ env: { PREFLIGHT_MS, ATTEMPTS: '1', SWEEP_SECONDS: '1' } })
+    rig = await startRig({
+      env: { PREFLIGHT_MS, ATTEMPTS: '1', SOURCE_PATIENCE_SECONDS: '0', SWEEP_SECONDS: '1' },
+    })
     web = await serve(rig.folder)
     nats = await connect({ servers: servers.natsUrl })
     nats.subscribe('>', {

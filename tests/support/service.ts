@@ -65,6 +65,8 @@ export async function startService(options: {
       PORT: '0',
       WORKER_THREADS: '2',
       SWEEP_SECONDS: '1',
+      // a source that lies for good is given up within the patience of a test
+      SOURCE_PATIENCE_SECONDS: '5',
       // so that what a worker says of a bad file is seen; tests of the look before that set it
       PREFLIGHT_MS: '0',
       ...options.env,
