@@ -116,7 +116,7 @@ function killReaders(plant: Plant, source: FaultProxy, url: string): void {
       texts: [new URL(url).pathname],
       from: 'client',
       when: 'before',
-      then: () => {
+      strike: () => {
         for (const worker of plant.crew.working()) process.kill(worker.threads(), 'SIGSEGV')
         return 'drop'
       },
