@@ -239,6 +239,10 @@ function jobBounds(read: Read) {
     sweepMs: read.integer('SWEEP_SECONDS', 5, 1, 3600) * 1000,
     /** Times that a job may be claimed before it ends in `erro`. */
     attempts: read.integer('ATTEMPTS', 5, 1, 100),
+    /** How long a job may take from its first claim, whatever its figura says; then it ends in `erro`. */
+    jobMs: read.integer('JOB_MAX_SECONDS', 86_400, 1, 2_592_000) * 1000,
+    /** How long a source may fail without a word of it in between, before its job is given up. */
+    sourceMs: read.integer('SOURCE_PATIENCE_SECONDS', 900, 0, 86_400) * 1000,
     ...keepingBounds(read),
     /** How long a stop waits for what is running. */
     drainMs: read.integer('DRAIN_SECONDS', 25, 1, 3600) * 1000,

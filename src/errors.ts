@@ -1,7 +1,13 @@
 /**
- * Every error that a person can meet: its HTTP status, whether the work is tried again, and what to do about it.
- * `retry: 'never'` is the fault of the data or the request; `later` is a passing fault, tried again with back-off.
+ * What is to be done about an error.
+ * - never: the fault of the data or the request; it would only come again.
+ * - source: the source's; tried again with a growing back-off, for as long as SOURCE_PATIENCE_SECONDS says.
+ * - later: ours, or a passing one; tried again, at most ATTEMPTS times.
+ * - capacity: there is no room now; the job waits for it, and that costs no attempt.
  */
+export type Retry = 'never' | 'source' | 'later' | 'capacity'
+
+/** Every error that a person can meet: its HTTP status, whether the work is tried again, and what to do about it. */
 export const ERRORS = {
   body_not_json: e(
     400,
@@ -29,6 +35,10 @@ export const ERRORS = {
     'Its owner mends the file; it is read again at once.',
   ),
   job_unknown: e(404, 'never', 'No such job', 'Use the status_url that the PUT answered.'),
+  job_ended: e(409, 'never', 'The job has ended', 'Nothing is to be done; its status says how it ended.'),
+  job_committing: e(409, 'later', 'The job is being committed', 'Ask for its status.'),
+  job_not_ended: e(409, 'later', 'The job has not ended', 'Wait for its end, or cancel it first.'),
+  job_completed: e(409, 'never', 'The job has completed', 'Send the file anew to load it again.'),
   route_unknown: e(404, 'never', 'No such address', 'GET /docs describes every address.'),
   method_refused: e(
     405,
@@ -120,13 +130,13 @@ export const ERRORS = {
   ),
   source_unreachable: e(
     502,
-    'later',
+    'source',
     'The source does not answer',
     'It is tried again; if that goes on, look at the source.',
   ),
   source_truncated: e(
     502,
-    'later',
+    'source',
     'The source sent fewer bytes than it promised',
     'It is tried again; if that goes on, upload the file anew.',
   ),
@@ -200,6 +210,12 @@ export const ERRORS = {
     'Too many attempts failed',
     'Read the log of the job for each attempt, then send it again.',
   ),
+  deadline_exceeded: e(
+    504,
+    'never',
+    'The job took too long',
+    'Send smaller files, or have limits.max_duration of the figura raised.',
+  ),
 
   too_many_deleted: e(
     409,
@@ -255,7 +271,7 @@ export class BulkError extends Error {
     this.extra = extra
   }
 
-  get retry(): 'never' | 'later' {
+  get retry(): Retry {
     return ERRORS[this.code].retry
   }
 
@@ -273,6 +289,6 @@ export class BulkError extends Error {
   }
 }
 
-function e(status: number, retry: 'never' | 'later', title: string, action: string) {
+function e(status: number, retry: Retry, title: string, action: string) {
   return { status, retry, title, action }
 }

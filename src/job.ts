@@ -6,6 +6,10 @@ export type Status = (typeof STATUSES)[number]
 export const PHASES = ['plan', 'stage', 'wait', 'merge'] as const
 export type Phase = (typeof PHASES)[number]
 
+/** Why a job's next try is put off: its source fails, or the service lacks room. */
+export const WAIT_REASONS = ['source', 'capacity'] as const
+export type WaitReason = (typeof WAIT_REASONS)[number]
+
 /** Trials, of which nothing reaches the table: of the columns alone, of every row, of what the merge would do. */
 export const DRY_RUNS = ['schema', 'rows', 'impact'] as const
 export type DryRun = (typeof DRY_RUNS)[number]

@@ -3,12 +3,15 @@ import { createApp } from './api/app.ts'
 import { anybody, type Callers, keyHolders } from './api/callers.ts'
 import { createHealth, type Readiness } from './api/health.ts'
 import { readConfig, workerEnvironment, type Config } from './config.ts'
+import type { Ended } from './db/life.ts'
 import { isMigrated, migrate } from './db/migrate.ts'
+import { takeQueued } from './db/pause.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
 import { type Figuras, openFiguras } from './figura/load.ts'
+import { afterEnd } from './ingest/ended.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { queueState } from './queue/depth.ts'
-import { ringForAccepted } from './queue/publish.ts'
+import { publishEvent, publishTasks, ringForAccepted } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { listFiles } from './source/list.ts'
 import { requireWorkDir } from './worker/folder.ts'
@@ -18,6 +21,9 @@ import { superviseWorker, type Supervisor } from './worker/supervise.ts'
 
 /** The database may come up after the service; how long to wait between tries, in milliseconds. */
 const MIGRATE_RETRY_MS = 2000
+
+/** Jobs of a resumed figura that are rung for at once. */
+const RESUMED_RINGS = 1000
 
 /** A stop waits so long for requests, in milliseconds. One takes some; a body that never ends would hold it 30 s. */
 const REQUESTS_MS = 5000
@@ -90,7 +96,10 @@ function api(config: Config, { sql, queue }: Links, service: () => Service, read
     rejectsDays: bounds.rejectsDays,
     list: (pattern) => listFiles(pattern, config),
     preflight: async (sent) => service().looker?.look(sent),
+    node: config.node,
     accepted: (job) => ring(queue, job),
+    ended: (job) => ended({ sql, queue }, job),
+    resumed: (figura) => resumed({ sql, queue }, figura),
     readiness,
     log,
   })
@@ -149,6 +158,32 @@ function startLooker({ bounds }: Config): Looker {
     atOnce: bounds.preflights,
     log,
   })
+}
+
+/** What a job that was ended by a request leaves to be done. */
+function ended({ sql, queue }: Links, job: Ended): void {
+  void afterEnd(sql, job, {
+    tell: (event) => publishEvent(queue, event),
+    ring: (tasks) => publishTasks(queue, tasks),
+    log,
+  })
+}
+
+/** Rings for the jobs that were held back; for those beyond the first the sweepers do, as they come to them. */
+function resumed({ sql, queue }: Links, figura: string): void {
+  takeQueued(sql, figura, RESUMED_RINGS)
+    .then((jobs) =>
+      publishTasks(
+        queue,
+        jobs.map(({ id, ...job }) => ({ kind: 'job', job: id, ...job })),
+      ),
+    )
+    .catch((error: unknown) =>
+      log.warn('cannot ring for the jobs of a resumed figura; the sweeper does it', {
+        figura,
+        ...errorFields(error),
+      }),
+    )
 }
 
 /** The job is committed by now; whatever happens here, the sweeper makes good for it. */

@@ -1,17 +1,21 @@
 // The worker process: its threads, the loops that pull tasks for them, and the sweepers. Started by main.ts.
 import { rmSync } from 'node:fs'
 import { givenNativePoolSize, nativePoolSize, readConfig, type Config } from './config.ts'
+import { findUntold, markTold } from './db/dead-letters.ts'
 import { takeStalled } from './db/jobs.ts'
 import { isMigrated } from './db/migrate.ts'
 import { openPostgres, type Sql } from './db/postgres.ts'
+import { afterEnd } from './ingest/ended.ts'
 import { startOrphanSweep } from './ingest/orphans.ts'
-import type { JobEvent } from './job.ts'
+import { endAllOverdue } from './ingest/overdue.ts'
+import type { JobEvent, Task } from './job.ts'
 import { createLog, errorFields, messageOf } from './log.ts'
 import { consume } from './queue/consume.ts'
-import { publishEvent } from './queue/publish.ts'
+import { sendDeadLetters } from './queue/dead-letters.ts'
+import { publishEvent, publishTasks } from './queue/publish.ts'
 import { openQueue, type Queue } from './queue/stream.ts'
 import { startSweep } from './queue/sweep.ts'
-import type { Rounds } from './rounds.ts'
+import { type Rounds, startRounds } from './rounds.ts'
 import { startExpiry } from './worker/expiry.ts'
 import { keepFolders, makeOwnFolder } from './worker/folder.ts'
 import { startPool } from './worker/pool.ts'
@@ -91,10 +95,25 @@ function startSweeps({
 }: Pick<Running, 'config' | 'sql' | 'queue'> & { tell: (event: JobEvent) => void }): Rounds[] {
   const { node, workDir, bounds } = config
   const { sweepMs: everyMs, leaseMs } = bounds
+  const told = {
+    tell: async (event: JobEvent) => tell(event),
+    ring: (tasks: Task[]) => publishTasks(queue, tasks),
+    log,
+  }
+  const letters = {
+    find: (limit: number) => findUntold(sql, limit),
+    told: (job: string) => markTold(sql, job),
+  }
   return [
     startSweep(queue, { everyMs, leaseMs, take: (options) => takeStalled(sql, options), log }),
     startOrphanSweep(sql, { everyMs, leaseMs, node, tell, log }),
     startExpiry(sql, { everyMs, kept: bounds, log }),
+    startRounds({ everyMs, failed: 'cannot look for jobs whose time is over', log }, () =>
+      endAllOverdue(sql, { node, ended: (job) => afterEnd(sql, job, told), log }),
+    ),
+    startRounds({ everyMs, failed: 'cannot send the dead letters', log }, () =>
+      sendDeadLetters(queue, letters),
+    ),
     keepFolders(workDir, { everyMs, node, log }),
   ]
 }

@@ -81,3 +81,13 @@ test('a worker process gets a native thread pool that is large enough, and keeps
     A: 'b',
   })
 })
+
+test('rows that were left out are kept no longer than their job', () => {
+  expect(read().bounds).toMatchObject({
+    jobsDays: 90,
+    rejectsDays: 30,
+    eventsDays: 7,
+    idempotencyMs: 86_400_000,
+  })
+  expect(read({ JOBS_DAYS: '10' }).bounds).toMatchObject({ jobsDays: 10, rejectsDays: 10 })
+})

@@ -48,8 +48,11 @@ export type AcceptDependencies = {
   log: Log
 }
 
-/** Who sends a file; with `key` the same request may be sent again, and makes no second job. */
-export type Sender = { caller: Caller; key?: string }
+/**
+ * Who sends a file; with `key` the same request may be sent again, and makes no second job.
+ * `retryOf`: the job that is done again.
+ */
+export type Sender = { caller: Caller; key?: string; retryOf?: string }
 
 /** What is answered. `replayed`: it was accepted before, under the same key. */
 export type Answered = { job: Accepted; replayed: boolean }
@@ -64,7 +67,7 @@ export function acceptJob(dependencies: AcceptDependencies) {
   const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
   const takePlace = openRoom(sql, queue)
-  return async (name: string, body: Submission, { caller, key }: Sender): Promise<Answered> => {
+  return async (name: string, body: Submission, { caller, key, retryOf }: Sender): Promise<Answered> => {
     const named = key !== undefined && isFiguraName(name)
     const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
     const once = named ? onceOf(body, { ...asked, key }) : undefined
@@ -85,7 +88,7 @@ export function acceptJob(dependencies: AcceptDependencies) {
     const figura = served.name
     const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
     const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
-    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null }
+    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null, retryOf }
     if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
     tell(accepted, { id, figura, ring: 0 }, log)
     return { job: answerOf(id, figura), replayed: false }

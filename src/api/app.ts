@@ -1,11 +1,12 @@
 import { Elysia } from 'elysia'
 import type { Figuras } from '../figura/load.ts'
-import { type BulkDependencies, createBulk } from './bulk.ts'
+import { createBulk } from './bulk.ts'
 import { createDocs } from './docs.ts'
 import type { Callers } from './callers.ts'
 import { createFiguras } from './figuras.ts'
 import { createGate, requireScopes } from './gate.ts'
 import { healthRoutes, type Readiness } from './health.ts'
+import { createLife, type LifeDependencies } from './life.ts'
 import { createProblems } from './problem.ts'
 import { createRejects } from './rejects.ts'
 import type { Route } from './routes.ts'
@@ -21,7 +22,7 @@ export function createApp({
   figuras,
   callers,
   ...dependencies
-}: Omit<BulkDependencies, 'callerOf'> & {
+}: Omit<LifeDependencies, 'callerOf'> & {
   figuras: Figuras
   /** Finds out who asks. */
   callers: Callers
@@ -38,8 +39,9 @@ export function createApp({
     .use(createProblems({ log, routes }))
     .use(gate.plugin)
     .use(createBulk({ ...dependencies, callerOf }))
+    .use(createLife({ ...dependencies, callerOf }))
     .use(createRejects({ sql, callerOf, rejectsDays }))
-    .use(createFiguras(callerOf))
+    .use(createFiguras(sql, callerOf))
     .use(healthRoutes(readiness))
     .use(createDocs(gate.guest))
   routes.push(...app.routes)

@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia'
 import { readJobLog } from '../db/jobs.ts'
+import type { ErrorCode } from '../errors.ts'
 import { type AcceptDependencies, acceptJob } from './accept.ts'
 import { type BodyLimits, readJson } from './body.ts'
 import type { CallerOf } from './caller.ts'
@@ -91,6 +92,36 @@ export function createBulk(dependencies: BulkDependencies) {
     )
 }
 
+/** What can be against a file that is sent. */
+export const SENT_ERRORS: ErrorCode[] = [
+  'body_not_json',
+  'body_invalid',
+  'body_too_large',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'body_slow',
+  'queue_full',
+  'mode_refused',
+  'source_refused',
+  'source_empty',
+  'source_missing',
+  'source_denied',
+  'source_changed',
+  'source_unreachable',
+  'sha256_differs',
+  'file_too_large',
+  'file_not_parquet',
+  'file_not_known',
+  'file_corrupt',
+  'schema_differs',
+  'key_null',
+  'required_null',
+  'expression_wrong',
+  'figura_unknown',
+  'figura_broken',
+  'unavailable',
+]
+
 const SUBMIT = says({
   id: 'submitFile',
   summary: 'Send a file',
@@ -101,34 +132,7 @@ const SUBMIT = says({
     'request can be sent again, should its answer be lost: it makes no second job.',
   tag: 'Jobs',
   scope: 'submit',
-  errors: [
-    'body_not_json',
-    'body_invalid',
-    'body_too_large',
-    'idempotency_key_invalid',
-    'idempotency_key_reused',
-    'body_slow',
-    'queue_full',
-    'mode_refused',
-    'source_refused',
-    'source_empty',
-    'source_missing',
-    'source_denied',
-    'source_changed',
-    'source_unreachable',
-    'sha256_differs',
-    'file_too_large',
-    'file_not_parquet',
-    'file_not_known',
-    'file_corrupt',
-    'schema_differs',
-    'key_null',
-    'required_null',
-    'expression_wrong',
-    'figura_unknown',
-    'figura_broken',
-    'unavailable',
-  ],
+  errors: SENT_ERRORS,
   takes: {
     'Idempotency-Key':
       'A name for this request, such as a UUID: 1 to 255 characters of ASCII without a space. Sent again with the ' +

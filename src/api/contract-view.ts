@@ -37,7 +37,11 @@ export function loadView(
       audit: { loaded_at: load.audit.loadedAt ?? null, job_id: load.audit.jobId ?? null },
     },
     rejects: { max_rows: maxRows, max_percent: maxPercent },
-    limits: { max_bytes: figura.limits?.maxBytes ?? null, max_rows: figura.limits?.maxRows ?? null },
+    limits: {
+      max_bytes: figura.limits?.maxBytes ?? null,
+      max_rows: figura.limits?.maxRows ?? null,
+      max_seconds: figura.limits?.maxSeconds ?? null,
+    },
     csv: { ...csv, null: nullText },
   }
 }

@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { BulkError, ERRORS, type ErrorCode, type Problem } from '../errors.ts'
 import { markdownTable } from './markdown.ts'
+import { JOB_ID } from './schema-parts.ts'
 import { JobStatus, Submission } from './schemas.ts'
 
 /** A value that fits the schema, put together from the first example of each of its fields. */
@@ -207,6 +208,20 @@ const SAID: Partial<Record<ErrorCode, Said>> = {
     instance: BULK,
   },
   source_unreachable: { subject: FILE, found: 'ECONNREFUSED', expected: 'an answer', instance: BULK },
+  job_ended: {
+    subject: `The job ${JOB_ID}`,
+    found: 'that it ended as completo',
+    expected: 'one that waits or is at work',
+    job_status: 'completo',
+    instance: `${BULK}/${JOB_ID}`,
+  },
+  job_committing: {
+    subject: `The job ${JOB_ID}`,
+    found: 'that its rows are being committed',
+    expected: 'one that waits or is at work',
+    job_status: 'processando',
+    instance: `${BULK}/${JOB_ID}`,
+  },
   mode_refused: {
     subject: 'The figura fornecedores',
     found: 'the mode replace',

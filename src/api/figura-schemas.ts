@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { type Static, t } from 'elysia'
 import { DUPLICATES, MODES } from '../figura/types.ts'
+import { Paused } from './life-schemas.ts'
 import { answer, nullable, oneOf } from './schema-parts.ts'
 
 /** What the API says about figuras. See schema-parts.ts. */
@@ -206,6 +207,9 @@ export const FiguraView = answer(
       {
         max_bytes: nullable(Whole('Bytes of a file; null: what the service takes.', 500_000_000)),
         max_rows: nullable(Whole('Rows of a file; null: what the service takes.', 1_000_000)),
+        max_seconds: nullable(
+          Whole('From when a worker first has a job to its end; null: what the service grants.', 7200),
+        ),
       },
       { description: 'What a file may have.' },
     ),
@@ -218,6 +222,7 @@ export const FiguraView = answer(
       },
       { description: 'How CSV files are written.' },
     ),
+    paused: nullable(Paused),
     sources: t.Array(t.String(), {
       description: 'Where files may come from: prefixes of addresses.',
       examples: [['s3://exportacoes/fornecedores/']],

@@ -1,15 +1,19 @@
 import { Elysia } from 'elysia'
+import { findPause } from '../db/pause.ts'
+import type { Sql } from '../db/postgres.ts'
 import type { LoadedFigura } from '../figura/load.ts'
 import { type Figura, tableName } from '../figura/types.ts'
 import type { CallerOf } from './caller.ts'
 import { columnView, loadView } from './contract-view.ts'
 import { FiguraList, FiguraView } from './figura-schemas.ts'
 import { findFigura, type ServedFigura } from './find-figura.ts'
+import { inTime } from './in-time.ts'
 import { says } from './operation.ts'
 import { FiguraParams } from './schema-parts.ts'
+import { pauseView } from './view.ts'
 
 /** What can be sent: the figuras as their files have them at this moment. */
-export function createFiguras(callerOf: CallerOf) {
+export function createFiguras(sql: Sql, callerOf: CallerOf) {
   return new Elysia({ name: 'figuras' })
     .get('/figuras', ({ request }) => ({ figuras: callerOf(request).figuras.list().map(summary) }), {
       response: { 200: FiguraList },
@@ -24,11 +28,11 @@ export function createFiguras(callerOf: CallerOf) {
     })
     .get(
       '/figuras/:figura',
-      ({ params, request }) => {
+      async ({ params, request }) => {
         const { figuras, id } = callerOf(request)
-        return contract(findFigura(figuras, params.figura), new URL(request.url).origin, {
-          withKey: id !== '',
-        })
+        const served = findFigura(figuras, params.figura)
+        const paused = pauseView(await inTime(findPause(sql, served.name)))
+        return { ...contract(served, new URL(request.url).origin, { withKey: id !== '' }), paused }
       },
       {
         params: FiguraParams,
@@ -39,7 +43,7 @@ export function createFiguras(callerOf: CallerOf) {
           description: 'The whole contract: columns, types, sources, and how to send a file.',
           tag: 'Figuras',
           scope: 'read',
-          errors: ['figura_unknown', 'figura_broken'],
+          errors: ['figura_unknown', 'figura_broken', 'unavailable'],
         }),
       },
     )
@@ -70,7 +74,7 @@ function contract(
   { name, figura, hash }: ServedFigura,
   origin: string,
   { withKey }: { withKey: boolean },
-): FiguraView {
+): Omit<FiguraView, 'paused'> {
   const key = withKey ? ' -H "Authorization: Bearer $BULK_KEY"' : ''
   const url = exampleUrl(figura)
   const body = JSON.stringify({ url }).replaceAll("'", "'\\''")

@@ -24,21 +24,22 @@ export type Gate = {
 export function createGate(dependencies: { callers: Callers; figuras: Figuras; routes: Route[] }): Gate {
   const { callers, figuras, routes } = dependencies
   const passed = new WeakMap<Request, Caller>()
-  let needs: Map<string, Need | undefined> | undefined
+  let known: Map<string, Known> | undefined
 
-  async function pass({ request, route, figura, headers }: Asked): Promise<void> {
-    needs ??= new Map(routes.map((one) => [nameOf(one.method, one.path), needOf(one)]))
+  async function pass({ request, route, figura, headers }: Asked): Promise<Known> {
+    known ??= new Map(routes.map((one) => [nameOf(one.method, one.path), knownOf(one)]))
     const name = nameOf(request.method, route)
-    if (!needs.has(name)) throw new Error(`${name} is no route whose scope is known`)
-    const need = needs.get(name)
-    if (need === undefined || passed.has(request)) return
+    const found = known.get(name)
+    if (!found) throw new Error(`${name} is no route whose scope is known`)
+    if (found.need === undefined || passed.has(request)) return found
     const { caller, taken } = await callers(request.headers.get('authorization'))
     if (taken) {
       tellRate(headers, taken)
       requireRate(taken)
     }
-    requireScope(caller, need, figura)
+    requireScope(caller, found.need, figura)
     passed.set(request, caller)
+    return found
   }
 
   return {
@@ -61,28 +62,36 @@ export function createGate(dependencies: { callers: Callers; figuras: Figuras; r
  * @throws Error that names those that do not
  */
 export function requireScopes(routes: Route[]): void {
-  const silent = routes.filter((route) => /:figura\b/.test(route.path) && needOf(route) === undefined)
+  const silent = routes.filter((route) => /:figura\b/.test(route.path) && knownOf(route).need === undefined)
   if (silent.length === 0) return
   throw new Error(`no scope is said of ${silent.map(({ method, path }) => `${method} ${path}`).join(', ')}`)
 }
 
 type Asked = { request: Request; route: string; figura: string | undefined; headers: Record<string, unknown> }
 
-/** Twice, since Elysia reads a body before it transforms, and a request without one has nothing to parse. */
-function hooks(pass: (asked: Asked) => Promise<void>) {
+/** What a route says of itself. */
+type Known = { need: Need | undefined; takesBody: boolean }
+
+/**
+ * Twice, since Elysia reads a body before it transforms, and a request without one has nothing to parse. A route that
+ * takes no body is given an empty one: since there is a hook for parsing, Elysia would else read whatever is sent, as
+ * much as it is.
+ */
+function hooks(pass: (asked: Asked) => Promise<Known>) {
   const figuraOf = (params: unknown) => (Object(params) as { figura?: string }).figura
   return new Elysia({ name: 'gate' })
     .onParse({ as: 'global' }, async ({ request, route, params, set }) => {
+      const known = await pass({ request, route, figura: figuraOf(params), headers: set.headers })
+      return known.takesBody ? undefined : {}
+    })
+    .onTransform({ as: 'global' }, async ({ request, route, params, set }) => {
       await pass({ request, route, figura: figuraOf(params), headers: set.headers })
     })
-    .onTransform({ as: 'global' }, ({ request, route, params, set }) =>
-      pass({ request, route, figura: figuraOf(params), headers: set.headers }),
-    )
 }
 
-function needOf({ hooks }: Route): Need | undefined {
+function knownOf({ hooks }: Route): Known {
   const detail: { [MORE]?: More } | undefined = hooks?.detail
-  return detail?.[MORE]?.scope
+  return { need: detail?.[MORE]?.scope, takesBody: Boolean(hooks?.body) }
 }
 
 function nameOf(method: string, path: string): string {

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { type Static, t } from 'elysia'
-import { answer, count, CREATED, FiguraName, JOB_ID, JobId, nullable, oneOf } from './schema-parts.ts'
+import { WAIT_REASONS } from '../job.ts'
+import { answer, count, CREATED, FiguraName, JOB_ID, JobId, nullable, oneOf, time } from './schema-parts.ts'
 
 /** What is answered about the rows of a job, and of what happened to it. See schema-parts.ts. */
 
@@ -46,6 +47,29 @@ const file = Type.Integer({
   description: 'Which of `files` it stands in; 0 if there is one.',
   examples: [0],
 })
+
+const HELD_BY = [...WAIT_REASONS, 'paused'] as const
+
+export const Waiting = t.Object(
+  {
+    reason: oneOf(HELD_BY, {
+      description:
+        'source: it fails, and is tried again. capacity: there is no room (a full disk, no connection), and the ' +
+        'job waits for it. paused: no job of the figura is begun. None of it costs an attempt.',
+      examples: ['capacity'],
+    }),
+    detail: t.String({
+      description: 'What was met.',
+      examples: ['could not extend file: No space left on device'],
+    }),
+    since: t.String({ 'x-format': 'date-time', description: 'Since when.', examples: [CREATED] }),
+    until: time('When it is tried again; null: when the figura is resumed.'),
+  },
+  {
+    description:
+      'Why nobody works on the job at this moment, where that is not for want of a worker; else null.',
+  },
+)
 
 export const RejectsSummary = t.Object(
   {

@@ -126,7 +126,14 @@ function explain(code: string): ProblemCode {
     )
   }
   const { status, retry, title, action } = ERRORS[code]
-  return { code, type: `/problems/${code}`, title, status, retry, action }
+  return {
+    code,
+    type: `/problems/${code}`,
+    title,
+    status,
+    retry: retry === 'never' ? retry : 'later',
+    action,
+  }
 }
 
 function isErrorCode(code: string): code is ErrorCode {

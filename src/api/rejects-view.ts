@@ -1,10 +1,11 @@
 import type { Job } from '../db/jobs.ts'
+import { findPause } from '../db/pause.ts'
 import type { Sql } from '../db/postgres.ts'
 import { groupRejects, readContract, readFiles, type RejectedRow } from '../db/rejects-read.ts'
 import type { Figura } from '../figura/types.ts'
 import { publicUrl } from '../job.ts'
 import type { RejectsPage } from './load-schemas.ts'
-import type { JobStatus } from './schemas.ts'
+import type { Details } from './view.ts'
 
 /** Characters of an example's value that are shown. */
 const VALUE_LENGTH = 200
@@ -15,18 +16,20 @@ export function rejectedCount({ rejected, rowsRejected }: Job): number {
 }
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */
-export async function readDetails(sql: Sql, job: Job): Promise<Pick<JobStatus, 'files' | 'rejects'>> {
-  const [files, by] = await Promise.all([
+export async function readDetails(sql: Sql, job: Job): Promise<Details> {
+  const [files, by, pause] = await Promise.all([
     job.urls ? readFiles(sql, job.id) : [],
     rejectedCount(job) > 0 ? groupRejects(sql, job.id) : undefined,
+    job.status === 'enfileirado' ? findPause(sql, job.figura) : undefined,
   ])
+  const paused = pause?.at
   const rows = new Map(files.map((file) => [file.no, file]))
   const listed = job.urls?.map((url, no) => {
     // of one file alone, such as a pattern may stand for, the job's own row tells
     const { rows: count = null, bytes = null } = rows.get(no) ?? (job.urls?.length === 1 ? job : {})
     return { url: publicUrl(url), rows: count, bytes }
   })
-  if (!by) return { files: listed ?? null, rejects: null }
+  if (!by) return { files: listed ?? null, rejects: null, paused }
   const figura = await readContract(sql, job.contract)
   const groups = by.map(({ columnName, rule, count, examples }) => ({
     column: columnName,
@@ -38,7 +41,7 @@ export async function readDetails(sql: Sql, job: Job): Promise<Pick<JobStatus, '
       value: exampleValue(figura, columnName, record),
     })),
   }))
-  return { files: listed ?? null, rejects: { ...rejectsPlace(job), by: groups } }
+  return { files: listed ?? null, rejects: { ...rejectsPlace(job), by: groups }, paused }
 }
 
 /** How many rows a job has left out, and where they can be read. */

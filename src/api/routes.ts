@@ -1,7 +1,7 @@
 import { RESERVED_NAMES } from '../figura/load.ts'
 
 /** A route as Elysia lists it: `path` has segments such as `:figura`; what says() has made is among its hooks. */
-export type Route = { method: string; path: string; hooks?: { detail?: object } }
+export type Route = { method: string; path: string; hooks?: { detail?: object; body?: unknown } }
 
 /** The methods that an address takes, sorted; none when there is no such address. */
 export function allowedMethods(routes: Route[], path: string): string[] {

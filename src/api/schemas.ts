@@ -4,7 +4,7 @@ import { ADDRESS_LENGTH_MAX } from '../address.ts'
 import { MODES } from '../figura/types.ts'
 import { DRY_RUNS, FORMATS, PHASES, STATUSES } from '../job.ts'
 import { FILES_MAX } from '../source/list.ts'
-import { JobFiles, RejectsSummary, Stats } from './load-schemas.ts'
+import { JobFiles, RejectsSummary, Stats, Waiting } from './load-schemas.ts'
 import {
   answer,
   count,
@@ -141,7 +141,7 @@ export type Accepted = Static<typeof Accepted>
 const JobStatusWord = oneOf(STATUSES, {
   description:
     'enfileirado: waits in the queue. processando: is being read or merged. completo: the table has it. ' +
-    'erro: nothing of it is in the table, and `error` says why. cancelado: stopped by an operator.',
+    'erro: nothing of it is in the table, and `error` says why. cancelado: ended by a request.',
   examples: ['processando'],
 })
 
@@ -242,6 +242,11 @@ export const JobStatus = answer(
       { description: 'Durations in milliseconds.' },
     ),
     attempts: Type.Integer({ minimum: 0, description: 'How often a worker took the job.', examples: [1] }),
+    retry_of: nullable(
+      t.String({ description: 'The job that this one does again; else null.', examples: [JOB_ID] }),
+    ),
+    deadline: time('When a job that was begun has to have ended; later it ends in `erro`.'),
+    waiting: nullable(Waiting),
     error: nullable(
       t.Object(ProblemDetails.properties, {
         ...ProblemDetails,

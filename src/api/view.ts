@@ -1,4 +1,5 @@
 import type { Job, LogLine } from '../db/jobs.ts'
+import type { Pause } from '../db/pause.ts'
 import { publicUrl, type Status } from '../job.ts'
 import type { JobLog } from './load-schemas.ts'
 import { rejectedCount, rejectsPlace } from './rejects-view.ts'
@@ -17,7 +18,10 @@ export function pollSeconds(job: Job, nowMs = Date.now()): number {
 }
 
 /** What is read of a job beside its row; in a list it is left out. */
-export type Details = Pick<JobStatus, 'files' | 'rejects'>
+export type Details = Pick<JobStatus, 'files' | 'rejects'> & {
+  /** Since when its figura is paused. */
+  paused?: Date
+}
 
 /** A job as exporters see it. Every field is there; what is not known (yet) is null. */
 export function jobView(job: Job, details: Details = briefly(job), nowMs = Date.now()): JobStatus {
@@ -62,8 +66,34 @@ export function jobView(job: Job, details: Details = briefly(job), nowMs = Date.
     impact: job.dryRun === 'impact' ? job.impact : null,
     timings_ms: timings(job, nowMs),
     attempts: job.attempts,
+    retry_of: job.retryOf,
+    deadline: job.deadlineAt?.toISOString() ?? null,
+    waiting: waitingView(job, details.paused, nowMs),
     error: job.error,
   }
+}
+
+/** Why nobody works on a job at this moment, where that is not for want of a worker. */
+function waitingView(
+  { status, waiting }: Job,
+  paused: Date | undefined,
+  nowMs: number,
+): JobStatus['waiting'] {
+  if (status === 'enfileirado' && paused)
+    return {
+      reason: 'paused',
+      detail: 'No job of the figura is begun.',
+      since: paused.toISOString(),
+      until: null,
+    }
+  if (!isLive(status) || !waiting || Date.parse(waiting.until) < nowMs) return null
+  const { reason, detail, since, until } = waiting
+  return { reason, detail, since: new Date(since).toISOString(), until: new Date(until).toISOString() }
+}
+
+/** Since when the jobs of a figura are held back, as it is answered. */
+export function pauseView(pause: Pause | undefined): { at: string; by: string } | null {
+  return pause ? { at: pause.at.toISOString(), by: pause.by } : null
 }
 
 function briefly(job: Job): Details {

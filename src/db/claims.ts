@@ -18,6 +18,8 @@ type JobClaim =
   | { kind: 'claimed'; job: ClaimedJob }
   | { kind: 'exhausted'; job: ClaimedJob }
   | { kind: 'held'; forMs: number }
+  /** Its figura is paused, and it was never begun: it is rung for when that is over. */
+  | { kind: 'paused' }
   | { kind: 'ended' }
 
 /**
@@ -35,7 +37,7 @@ type Wish = { job: string; figura: string; orEarliest: boolean }
 export async function claimJob(
   sql: Sql,
   wish: Wish,
-  limits: { leaseMs: number; attempts: number },
+  limits: { leaseMs: number; attempts: number; jobMs: number },
 ): Promise<JobClaim> {
   const id = wish.job
   const [job] = await sql<ClaimedJob[]>`
@@ -44,22 +46,25 @@ export async function claimJob(
       attempts = attempts + case when phase in ('wait', 'stage') or decision is not null then 0 else 1 end,
       phase = coalesce(phase, 'plan'),
       started_at = coalesce(started_at, clock_timestamp()),
+      deadline_at = coalesce(deadline_at, ${deadline(sql, limits.jobMs)}),
       ${leased(sql, limits.leaseMs)}
     from ${withoutWaiting(sql)}
     where id = ${wish.orEarliest ? ownOrEarliest(sql, wish, limits) : sql`${id}`}
-      and status in ('enfileirado', 'processando') and lease_until <= now()
+      and status in ('enfileirado', 'processando') and lease_until <= now() and not ${paused(sql, 'job')}
       and (attempts < ${limits.attempts} or phase in ('wait', 'stage') or decision is not null)
     returning job.*, (select definition from bulk.contract c where c.hash = job.contract) as definition
   `
   if (job) return { kind: 'claimed', job }
-  const [found] = await sql<(ClaimedJob & { heldMs: number; exhausted: boolean })[]>`
+  const [found] = await sql<(ClaimedJob & { heldMs: number; exhausted: boolean; paused: boolean })[]>`
     select job.*, c.definition, extract(epoch from lease_until - now())::float8 * 1000 as held_ms,
       attempts >= ${limits.attempts} and coalesce(phase, 'plan') not in ('wait', 'stage') and decision is null
-        as exhausted
+        as exhausted,
+      ${paused(sql, 'job')} as paused
     from bulk.job join bulk.contract c on c.hash = job.contract
     where id = ${id} and status in ('enfileirado', 'processando')
   `
   if (!found) return { kind: 'ended' }
+  if (found.paused) return { kind: 'paused' }
   if (found.heldMs > 0) return { kind: 'held', forMs: found.heldMs }
   // given back since the first question: it is claimed next time
   if (!found.exhausted) return { kind: 'held', forMs: 0 }
@@ -73,9 +78,24 @@ function ownOrEarliest(sql: Sql, { job, figura }: Wish, limits: { attempts: numb
     (
       select id from bulk.job first
       where figura = ${figura} and status in ('enfileirado', 'processando') and stage is null
-        and lease_until <= now() and attempts < ${limits.attempts}
+        and lease_until <= now() and attempts < ${limits.attempts} and not ${paused(sql, 'first')}
       order by seq limit 1 for update skip locked
     )
+  )`
+}
+
+/** Whether a job has yet to be begun, and its figura is paused. */
+function paused(sql: Sql, job: 'job' | 'first') {
+  const { figura, status } = { figura: sql(`${job}.figura`), status: sql(`${job}.status`) }
+  return sql`(${status} = 'enfileirado' and exists (select from bulk.pause where pause.figura = ${figura}))`
+}
+
+/** When a job has to have ended that is claimed for the first time now: as its figura and the service say. */
+function deadline(sql: Sql, jobMs: number) {
+  return sql`clock_timestamp() + least(
+    ${jobMs} * interval '1 millisecond',
+    (select (definition #>> '{limits,maxSeconds}')::float8 from bulk.contract c where c.hash = job.contract)
+      * interval '1 second'
   )`
 }
 

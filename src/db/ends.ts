@@ -217,6 +217,7 @@ export async function failJob(
   const { count } = await tx`
     update bulk.job set
       status = 'erro', phase = null, finished_at = clock_timestamp(), error = ${error},
+      dead_letter = ${isGivenUp(problem) ? 'due' : null},
       bytes = coalesce(bytes, ${bytes ?? null}), rows = coalesce(rows, ${rows ?? null}),
       row_groups = coalesce(row_groups, ${rowGroups ?? null}), etag = coalesce(etag, ${etag ?? null}),
       format = coalesce(format, ${format ?? null}), plan_ms = coalesce(plan_ms, ${planMs ?? null}),
@@ -230,6 +231,11 @@ export async function failJob(
   await tx`delete from bulk.chunk where job = ${fence.job}`
   await wakeNext(tx, fence.job)
   return true
+}
+
+/** Whether nobody will try a job again that might have succeeded: then it is told on the stream of dead letters. */
+export function isGivenUp({ code }: Problem): boolean {
+  return code === 'attempts_exhausted' || code === 'deadline_exceeded'
 }
 
 /**

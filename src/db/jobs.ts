@@ -1,5 +1,5 @@
 import type { Figura, Mode } from '../figura/types.ts'
-import type { DryRun, Format, Phase, Status } from '../job.ts'
+import type { DryRun, Format, Phase, Status, WaitReason } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { keepOnce, type Once } from './idempotency.ts'
 import { withoutWaiting } from './locks.ts'
@@ -58,8 +58,15 @@ export type Job = {
   stageMs: number | null
   mergeMs: number | null
   error: Problem | null
+  /** The job that this one does again. */
+  retryOf: string | null
+  deadlineAt: Date | null
+  /** Why the last try was put off; times as PostgreSQL writes them in JSON. */
+  waiting: { reason: WaitReason; detail: string; since: string; until: string } | null
   /** The id of the key that it came by; null: the service asked for none. */
   caller: string | null
+  /** Its addresses had a part that was kept secret, and that is gone. */
+  hadSecret: boolean
 }
 
 /** Keeps the contract (the figura as it is now) under its hash; once kept, it never changes. */
@@ -73,7 +80,7 @@ export async function saveContract(sql: Sql, contract: { hash: string; figura: F
 
 /** A job as it is accepted. What is absent was not said. */
 export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> &
-  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller'>> & {
+  Partial<Pick<Job, 'urls' | 'etag' | 'mode' | 'dryRun' | 'caller' | 'retryOf'>> & {
     /** The queries of the addresses, sealed. The addresses themselves come without them. */
     secret?: Uint8Array | null
   }
@@ -83,13 +90,16 @@ export type NewJob = Pick<Job, 'id' | 'figura' | 'contract' | 'url' | 'sha256'> 
  * statement: false when the key has a job already, and then nothing is done.
  */
 export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boolean> {
-  const { urls = null, etag = null, mode = null, dryRun = null, caller = null, secret = null } = job
+  const { urls = null, etag = null, mode = null, dryRun = null } = job
+  const { caller = null, secret = null, retryOf = null } = job
   const { count } = await sql`
     with kept as (${once ? keepOnce(sql, once, job.id) : sql`select`})
-    insert into bulk.job (id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller, secret)
+    insert into bulk.job (
+      id, figura, contract, url, urls, sha256, etag, mode, dry_run, caller, secret, retry_of
+    )
     select
       ${job.id}, ${job.figura}, ${job.contract}, ${job.url}, ${urls}, ${job.sha256}, ${etag}, ${mode}, ${dryRun},
-      ${caller}, ${secret}
+      ${caller}, ${secret}, ${retryOf}
     from kept
   `
   return count === 1
@@ -174,6 +184,7 @@ export async function takeStalled(
       select id from bulk.job
       where status in ('enfileirado', 'processando')
         and ring_at <= now() - ${overdueMs} * interval '1 millisecond'
+        and not (status = 'enfileirado' and figura in (select figura from bulk.pause))
         ${after ? sql`and id > ${after}` : sql``}
       order by ${after ? sql`id` : sql`ring_at`}
       limit ${limit}

@@ -24,6 +24,7 @@ export async function recordPlan(
   const rowChunks = plan.chunks.filter((chunk) => chunk.kind === 'rows').length
   const { count } = await tx`
     update bulk.job set
+      waiting = null,
       stage = attempts, phase = 'stage', bytes = ${plan.bytes}, rows = ${plan.rows}, row_groups = ${plan.rowGroups},
       etag = ${plan.etag}, format = ${plan.format}, chunks_total = ${rowChunks}, chunks_done = 0, rows_done = 0,
       rows_rejected = 0,
@@ -83,6 +84,7 @@ export async function markDone(
   const sum = (count: (mark: Mark) => number) => staged.reduce((total, mark) => total + count(mark), 0)
   const [progress] = await tx<{ last: boolean; read: number; rejected: number }[]>`
     update bulk.job set
+      waiting = null,
       chunks_done = chunks_done + ${staged.length},
       checks_done = checks_done + ${chunks.length - staged.length},
       rows_done = rows_done + ${sum(({ read }) => read)},

@@ -1,4 +1,6 @@
 import postgres from 'postgres'
+import { BulkError } from '../errors.ts'
+import { codeOf, sortFault } from '../faults.ts'
 import { watchSilence } from './silence.ts'
 
 export type Sql = postgres.Sql<{ int8: number }>
@@ -54,37 +56,14 @@ export function storableText(text: string): string {
 }
 
 /** The SQLSTATE of a PostgreSQL error, or the client's own code (CONNECTION_CLOSED …); else undefined. */
-export function sqlState(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return undefined
-}
+export const sqlState = codeOf
 
 /**
  * True when the same work may succeed later without anybody changing it: link lost, shutdown, deadlock,
  * serialization, lock or statement time-out, and all of class 53 (disk full, too many connections).
  */
 export function isTransient(error: unknown): boolean {
-  const code = sqlState(error)
-  if (!code) return false
-  return TRANSIENT_CODES.has(code) || /^(08|53)/.test(code) || /^(CONNECT|CONNECTION)_/.test(code)
+  if (error instanceof BulkError) return false
+  const sort = sortFault(error)
+  return sort === 'later' || sort === 'capacity'
 }
-
-const TRANSIENT_CODES = new Set([
-  // an operator puts these right: login refused, no such database
-  '28000',
-  '28P01',
-  '3D000',
-  '40001', // serialization_failure
-  '40P01', // deadlock_detected
-  '55P03', // lock_not_available
-  '57014', // query_canceled: a statement time-out, or an operator's pg_cancel_backend
-  '57P01', // admin_shutdown
-  '57P02', // crash_shutdown
-  '57P03', // cannot_connect_now
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'ETIMEDOUT',
-])

@@ -89,9 +89,21 @@ function readRejects(whole: Part): Rejects | undefined {
 
 function readLimits(whole: Part): Figura['limits'] {
   const { values } = within(whole, 'limits')
-  const limits = given({ maxBytes: numberOf(values.max_bytes), maxRows: numberOf(values.max_rows) })
+  const limits = given({
+    maxBytes: numberOf(values.max_bytes),
+    maxRows: numberOf(values.max_rows),
+    maxSeconds: secondsOf(textOf(values.max_duration)),
+  })
   return Object.keys(limits).length ? limits : undefined
 }
+
+/** `2h` in seconds; what is no duration the schema tells. */
+function secondsOf(text: string | undefined): number | undefined {
+  const [, count, unit = ''] = /^([1-9]\d{0,4})([smhd])$/.exec(text ?? '') ?? []
+  return count === undefined ? undefined : Number(count) * (UNIT_SECONDS[unit] ?? 1)
+}
+
+const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
 /** A prefix is an address without what differs from file to file. */
 function checkPrefix(source: string, registered: readonly string[], path: string[], say: Say): void {

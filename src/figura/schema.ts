@@ -120,6 +120,13 @@ function limitsFile() {
       max_rows: Type.Optional(
         Type.Integer({ description: 'Of all files of a load.', minimum: 1, examples: [1_000_000] }),
       ),
+      max_duration: Type.Optional(
+        Type.String({
+          description: 'How long a job may take from when a worker first has it: 90s, 15m, 2h, 1d.',
+          pattern: '^[1-9][0-9]{0,4}[smhd]$',
+          examples: ['2h'],
+        }),
+      ),
     },
     { description: 'Larger loads are refused.', examples: [{ max_rows: 1_000_000 }] },
   )

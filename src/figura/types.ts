@@ -128,7 +128,7 @@ export type Figura = {
   extra?: Extra
   load?: Load
   rejects?: Rejects
-  limits?: { maxBytes?: number; maxRows?: number }
+  limits?: { maxBytes?: number; maxRows?: number; maxSeconds?: number }
   csv?: Csv
   /** Prefixes of the URLs that a file may come from; nothing else is fetched. */
   sources: string[]

@@ -3,6 +3,7 @@ import { completeDirect, hasEarlier, type MergeStats } from '../db/ends.ts'
 import { limitMerge } from '../db/locks.ts'
 import type { Transaction } from '../db/postgres.ts'
 import { mayMakeTemporary } from '../db/targets.ts'
+import { beginUntil } from '../db/until.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
@@ -37,42 +38,47 @@ export async function loadDirect(
   for (const check of checks) await runCheck(check, { job, file }, context, { report, signal })
   await pieces.ready()
   // awaited here: the pieces are given up when this function returns
-  return await context.session.begin(async (tx) => {
-    if (!(await mayMakeTemporary(tx))) return undefined
-    await tx.unsafe(createSessionStageSql(table, columns))
-    const copied: Copied = { read: 0, staged: 0, rejected: 0 }
-    for (const chunk of chunks) {
-      if (chunk.kind !== 'rows') continue
-      const one = await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
-      copied.read += one.read
-      copied.staged += one.staged
-      copied.rejected += one.rejected
-    }
-    if (!(await isOurTurn(tx, job, context))) return undefined
-    const stageMs = Math.round(performance.now() - started)
+  return await beginUntil(
+    context.session,
+    signal,
+    async (tx) => {
+      if (!(await mayMakeTemporary(tx))) return undefined
+      await tx.unsafe(createSessionStageSql(table, columns))
+      const copied: Copied = { read: 0, staged: 0, rejected: 0 }
+      for (const chunk of chunks) {
+        if (chunk.kind !== 'rows') continue
+        const one = await copyRows(tx, { job, table, chunk, file, pieces }, context, { report, signal })
+        copied.read += one.read
+        copied.staged += one.staged
+        copied.rejected += one.rejected
+      }
+      if (!(await isOurTurn(tx, job, context))) return undefined
+      const stageMs = Math.round(performance.now() - started)
 
-    const merging = performance.now()
-    job.phase = 'merge'
-    await limitMerge(tx, { workMemBytes: context.config.bounds.mergeWorkMemBytes, lockMs: 0 })
-    const { rows } = file.shape
-    const names = columns.map(({ name }) => name)
-    const done = await mergeWhole(tx, job, { rows: table, names, copied, promised: rows })
-    const stats = { ...done.stats, mergeMs: Math.round(performance.now() - merging) }
-    const facts = {
-      bytes: file.source.bytes,
-      rows,
-      rowGroups: file.shape.rowGroups.length,
-      etag: file.source.etag,
-      format: file.format,
-      planMs,
-      stageMs,
-      checks: checks.length,
-    }
-    const fence = { job: job.id, attempt: job.attempts }
-    if (!(await completeDirect(tx, fence, { file: facts, stats, impact: done.impact })))
-      throw new JobLost('the job ended')
-    return stats
-  })
+      const merging = performance.now()
+      job.phase = 'merge'
+      await limitMerge(tx, { workMemBytes: context.config.bounds.mergeWorkMemBytes, lockMs: 0 })
+      const { rows } = file.shape
+      const names = columns.map(({ name }) => name)
+      const done = await mergeWhole(tx, job, { rows: table, names, copied, promised: rows })
+      const stats = { ...done.stats, mergeMs: Math.round(performance.now() - merging) }
+      const facts = {
+        bytes: file.source.bytes,
+        rows,
+        rowGroups: file.shape.rowGroups.length,
+        etag: file.source.etag,
+        format: file.format,
+        planMs,
+        stageMs,
+        checks: checks.length,
+      }
+      const fence = { job: job.id, attempt: job.attempts }
+      if (!(await completeDirect(tx, fence, { file: facts, stats, impact: done.impact })))
+        throw new JobLost('the job ended')
+      return stats
+    },
+    context.sql,
+  )
 }
 
 /** How often it is asked whether an earlier job is still alive, in milliseconds: about what such a job takes. */

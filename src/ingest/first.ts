@@ -2,8 +2,9 @@ import type { Chunk, ClaimedJob } from '../db/claims.ts'
 import { hasEarlier, type MergeStats } from '../db/ends.ts'
 import { beginFirst, completeFirst, tellRows } from '../db/firsts.ts'
 import { lockForMerge } from '../db/locks.ts'
-import { sqlState, type Sql, type Transaction } from '../db/postgres.ts'
+import { sqlState, type Transaction } from '../db/postgres.ts'
 import { insertedInTransaction, isEmpty } from '../db/targets.ts'
+import { beginUntil } from '../db/until.ts'
 import { BulkError } from '../errors.ts'
 import { loadOf } from '../figura/types.ts'
 import { messageOf } from '../log.ts'
@@ -34,7 +35,8 @@ export async function loadFirst(
   { report, signal }: Running,
 ): Promise<MergeStats | undefined> {
   const { sql } = context
-  if (!isPlain(job, file) || !(await isFree(sql, job))) return undefined
+  if (!isPlain(job, file)) return undefined
+  if (!(await beginUntil(sql, signal, (tx) => isFree(tx, job)))) return undefined
   const started = performance.now()
   const { rows, rowGroups } = file.shape
   const fence = { job: job.id, attempt: job.attempts }
@@ -50,7 +52,7 @@ export async function loadFirst(
   try {
     await pieces.ready()
     // awaited here: the pieces are given up when this function returns
-    return await sql.begin(async (tx) => {
+    return await beginUntil(sql, signal, async (tx) => {
       await lockForMerge(tx, job.definition.table)
       if (!(await isFree(tx, job))) return undefined
       const whole = { file: 0, rowStart: 0, rowEnd: rows, byteStart: null, byteEnd: null }
@@ -103,7 +105,7 @@ async function sumUpFirst(
   return { ...sums, mergeMs: Math.round(performance.now() - started) }
 }
 
-async function isFree(sql: Sql | Transaction, job: ClaimedJob): Promise<boolean> {
+async function isFree(sql: Transaction, job: ClaimedJob): Promise<boolean> {
   return !(await hasEarlier(sql, job)) && (await isEmpty(sql, targetName(job.definition)))
 }
 

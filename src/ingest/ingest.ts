@@ -77,6 +77,7 @@ async function takeJob(task: Extract<Task, { kind: 'job' | 'merge' }>, context: 
   const claim = await tryClaim(context, task, () => claimJob(context.sql, wish, bounds))
   switch (claim.kind) {
     case 'ended':
+    case 'paused':
       return done()
     case 'held':
       // a holder that renews its lease in time is alive, and the job needs this doorbell no more
@@ -145,7 +146,7 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
         )
         const marked = await stageChunks({ job, stage, chunks: [chunk], file }, context, { report, signal })
         return marked.last
-          ? mergeAfterChunk(job, stage, context, report)
+          ? mergeAfterChunk(job, stage, context, { report, signal })
           : released(job, stage, marked.released)
       })
     }
@@ -155,12 +156,12 @@ async function takeChunk(task: Extract<Task, { kind: 'chunk' }>, context: Contex
 /** What a claimed job needs next, as its row and its marks tell. */
 async function advance(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   if (job.stage === null) return plan(job, context, { report, signal })
-  if (job.decision) return finish(job, { stage: job.stage, xids: job.decision }, context, report)
+  if (job.decision) return finish(job, { stage: job.stage, xids: job.decision }, context, { report, signal })
   const marks = await readMarks(context.sql, job.id, job.stage)
   const expected = job.chunksTotal + job.checksTotal
   if (marks.total !== expected)
     return planAnew(job, job.stage, context, report, { found: marks.total, expected })
-  if (marks.done === marks.total) return mergeInTurn(job, job.stage, context, report)
+  if (marks.done === marks.total) return mergeInTurn(job, job.stage, context, { report, signal })
   const pending = await releasePending(context.sql, job.id, job.stage, context.config.bounds.chunksReleased)
   report.warn('stage', 'nothing moved for a while; the chunks that are missing are rung for again', {
     chunks: pending,
@@ -175,7 +176,7 @@ async function advance(job: ClaimedJob, context: Context, { report, signal }: Ru
 async function plan(job: ClaimedJob, context: Context, { report, signal }: Running): Promise<Outcome> {
   const { sql, config } = context
   const started = performance.now()
-  await ensureTarget(sql, job.definition, { trial: job.dryRun !== null })
+  await ensureTarget(sql, job.definition, { trial: job.dryRun !== null, signal })
   const stage = job.attempts
   if (stage > 1) await forgetRejects(sql, job.id)
   await using opened = await openFiles(job, context, signal)
@@ -218,7 +219,7 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
     )
   const marked = await stageChunks({ job, stage, chunks, file }, context, { report, signal })
   // awaited, or a merge that fails before the files are closed is a rejection that nobody handles, and ends the thread
-  return marked.last ? await mergeInTurn(job, stage, context, report) : done()
+  return marked.last ? await mergeInTurn(job, stage, context, { report, signal }) : done()
 }
 
 /** A trial that only asks whether the files fit. */

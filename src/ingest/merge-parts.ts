@@ -12,6 +12,7 @@ import {
 } from '../db/parts.ts'
 import type { Sql, Transaction } from '../db/postgres.ts'
 import { isEmpty } from '../db/targets.ts'
+import { beginUntil } from '../db/until.ts'
 import { errorFields } from '../log.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { loadingOf, mergeRows, namesOfStage, readStage, type Merged } from './merge-rows.ts'
@@ -37,9 +38,9 @@ type Part = Counts & { xid: string }
 export async function mergeInParts(
   sql: Sql,
   { job, fence, slices, started }: Work,
-  { bounds, report }: { bounds: Bounds; report: JobLog },
+  { bounds, report, signal }: { bounds: Bounds; report: JobLog; signal: AbortSignal },
 ): Promise<Merged | undefined> {
-  const begun = await prepareParts(sql, { job, fence, slices, started }, bounds)
+  const begun = await prepareParts(sql, { job, fence, slices, started }, { bounds, signal })
   if (begun.kind === 'stage_lost') return begun
   if (begun.kind === 'failed') {
     await rollback(sql, fence, slices.length)
@@ -115,12 +116,16 @@ type Lost = Extract<Merged, { kind: 'stage_lost' }>
 type Begun = { kind: 'prepared'; parts: Part[]; copied: Copied } | { kind: 'failed'; error: unknown } | Lost
 
 /** The first part holds the lock on the table for all, from before the others begin until it is committed. */
-async function prepareParts(sql: Sql, { job, fence, slices }: Work, bounds: Bounds): Promise<Begun> {
+async function prepareParts(
+  sql: Sql,
+  { job, fence, slices }: Work,
+  { bounds, signal }: { bounds: Bounds; signal: AbortSignal },
+): Promise<Begun> {
   const { stage } = fence
   const start = Promise.withResolvers<Found | Lost>()
   const parts = slices.map(async (rows, no) => {
     if (no > 0 && (await start.promise).kind === 'stage_lost') return undefined
-    return sql.begin(async (tx): Promise<Part | undefined> => {
+    return beginUntil(sql, signal, async (tx): Promise<Part | undefined> => {
       await limitMerge(tx, { workMemBytes: bounds.mergeWorkMemBytes, lockMs: bounds.mergeLockMs })
       if (no === 0) start.resolve(await findOut(tx, job, stage))
       const found = await start.promise

@@ -5,6 +5,7 @@ import { limitMerge } from '../db/locks.ts'
 import { beginMerge, rollbackParts } from '../db/parts.ts'
 import type { Sql } from '../db/postgres.ts'
 import { readMergeFacts, stageColumns, type MergeFacts } from '../db/targets.ts'
+import { beginUntil } from '../db/until.ts'
 import { loadOf } from '../figura/types.ts'
 import { JobLost } from './lease.ts'
 import { mergeInParts } from './merge-parts.ts'
@@ -22,7 +23,7 @@ import { dropStageSql, stageName, stageSliceSql } from './sql-postgres.ts'
 export async function mergeStage(
   sql: Sql,
   { job, stage }: { job: ClaimedJob; stage: number },
-  { bounds, report }: { bounds: Bounds; report: JobLog },
+  { bounds, report, signal }: { bounds: Bounds; report: JobLog; signal: AbortSignal },
 ): Promise<Merged> {
   const started = performance.now()
   const fence = await beginMerge(sql, { job: job.id, stage })
@@ -33,12 +34,12 @@ export async function mergeStage(
   if (rowsAreApart(job, await stageColumns(sql, name))) {
     const slices = planMerge(await readMergeFacts(sql, name), job, { stage, bounds })
     if (slices.length > 1) {
-      const merged = await mergeInParts(sql, { job, fence, slices, started }, { bounds, report })
+      const merged = await mergeInParts(sql, { job, fence, slices, started }, { bounds, report, signal })
       if (merged) return merged
       if (!(await beginMerge(sql, { job: job.id, stage }))) throw new JobLost('the job ended')
     }
   }
-  return mergeAlone(sql, { job, stage, started }, bounds)
+  return mergeAlone(sql, { job, stage, started }, { bounds, signal })
 }
 
 /**
@@ -85,11 +86,11 @@ const BLOCKS_MAX = 2 ** 32 - 1
 async function mergeAlone(
   sql: Sql,
   { job, stage, started }: { job: ClaimedJob; stage: number; started: number },
-  bounds: Bounds,
+  { bounds, signal }: { bounds: Bounds; signal: AbortSignal },
 ): Promise<Merged> {
   // postgres.js sends COMMIT as a message of its own: sent along with the MERGE it would be carried out even if this
   // process is dead by then
-  return sql.begin(async (tx): Promise<Merged> => {
+  return beginUntil(sql, signal, async (tx): Promise<Merged> => {
     await limitMerge(tx, { workMemBytes: bounds.mergeWorkMemBytes, lockMs: 0 })
     const staged = await readStage(tx, job, stage)
     if (staged.kind === 'stage_lost') return staged

@@ -1,13 +1,14 @@
-import { isTransient, sqlState } from '../db/postgres.ts'
 import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
-import { failJob, nextWaiting } from '../db/ends.ts'
+import { failJob } from '../db/ends.ts'
+import { putOff, waitedFor } from '../db/waiting.ts'
 import { BulkError, type Problem } from '../errors.ts'
-import type { Outcome, Task } from '../job.ts'
+import { sortFault } from '../faults.ts'
+import type { Outcome, WaitReason } from '../job.ts'
 import { errorFields, messageOf } from '../log.ts'
 import type { Context } from './context.ts'
+import { clearEnded, nextTurn } from './ended.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import type { JobLog } from './report.ts'
-import { dropStageSql, stageName } from './sql-postgres.ts'
 
 /** Waits between tries of the same work, in milliseconds: 1, 2, 4 … seconds, at most a minute. */
 const RETRY_MIN_MS = 1000
@@ -19,27 +20,23 @@ type Verdict =
   | { kind: 'hand back' }
   | { kind: 'fail'; error: BulkError }
   | { kind: 'retry'; delayMs: number }
+  | { kind: 'put off'; reason: WaitReason }
 
 /**
- * Sorts an error: the data's fault ends the job, a passing fault is tried again, and so is one that nobody foresaw,
- * until the tries are used up.
+ * What an error means: the data's fault ends the job, a passing fault is tried again, and so is one that nobody
+ * foresaw, until the tries are used up. The source's fault, and the want of room, have bounds of their own.
  * @param tries how often this piece of work was claimed so far
  */
 export function judge(error: unknown, { tries, triesMax }: { tries: number; triesMax: number }): Verdict {
   if (error instanceof JobLost) return { kind: 'drop' }
   if (error instanceof Interrupted) return { kind: 'hand back' }
-  if (error instanceof BulkError && error.retry === 'never') return { kind: 'fail', error }
-  if (TABLE_REFUSES.test(sqlState(error) ?? '')) return { kind: 'fail', error: tableRefused(error) }
+  const sort = sortFault(error)
+  if (sort === 'never')
+    return { kind: 'fail', error: error instanceof BulkError ? error : tableRefused(error) }
+  if (sort === 'source' || sort === 'capacity') return { kind: 'put off', reason: sort }
   if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
   return { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
 }
-
-/**
- * SQLSTATE classes that the same rows meet again at every try: 21 cardinality, 22 data, 23 constraints,
- * 27 triggers, 38 and 39 functions, 42 names and rights, 44 check options, 54 limits (a row or an index entry too
- * large), P0 PL/pgSQL, 0A what is not supported.
- */
-const TABLE_REFUSES = /^(2[1237]|3[89]|4[24]|54|P0|0A)/
 
 /** Carries out the verdict on a failed piece of work; never throws. */
 export async function settle(
@@ -57,6 +54,8 @@ export async function settle(
   switch (verdict.kind) {
     case 'drop':
       context.log.info('a piece of work was dropped: its job ended, or somebody else has it', { job: job.id })
+      // whoever ended the job could not drop what was still in use here
+      await clearEnded(context.sql, job, context.log)
       return { kind: 'done', release: [] }
     case 'hand back':
       report.info(phase, 'the worker stops; the work is handed back, and costs no try')
@@ -69,26 +68,69 @@ export async function settle(
         stack: undefined,
         delayMs: verdict.delayMs,
       })
-      if (!(error instanceof BulkError) && !isTransient(error))
-        context.log.error('an unforeseen error', errorFields(error))
+      if (sortFault(error) === undefined) context.log.error('an unforeseen error', errorFields(error))
       await releaseLease(context.sql, fence, { delayMs: verdict.delayMs }).catch(() => {})
       return {
         kind: 'again',
         delayMs: verdict.delayMs,
         reason: messageOf(error),
       }
+    case 'put off':
+      return waitFor(error, verdict.reason, { job, fence, context, report }).catch((failure: unknown) =>
+        putBack(failure, { job, fence, context }),
+      )
     case 'fail':
       try {
         return await fail(job, fence, verdict.error, { context, report })
       } catch (failure) {
-        context.log.error('cannot record that a job failed; it is tried again', {
-          job: job.id,
-          ...errorFields(failure),
-        })
-        await releaseLease(context.sql, fence).catch(() => {})
-        return { kind: 'again', delayMs: RETRY_MIN_MS, reason: 'the failure could not be recorded' }
+        return putBack(failure, { job, fence, context })
       }
   }
+}
+
+type Piece = { job: ClaimedJob; fence: Fence; context: Context }
+
+async function putBack(failure: unknown, { job, fence, context }: Piece): Promise<Outcome> {
+  context.log.error('cannot record that a job failed; it is tried again', {
+    job: job.id,
+    ...errorFields(failure),
+  })
+  await releaseLease(context.sql, fence).catch(() => {})
+  return { kind: 'again', delayMs: RETRY_MIN_MS, reason: 'the failure could not be recorded' }
+}
+
+/** Puts a try off that is no fault of the job: without an end for want of room, for a while where the source fails. */
+async function waitFor(
+  error: unknown,
+  reason: WaitReason,
+  { job, fence, context, report }: Piece & { report: JobLog },
+): Promise<Outcome> {
+  const { sql, config } = context
+  const detail = shown(error)
+  const waitedMs = await waitedFor(sql, job.id, reason)
+  const delayMs = Math.round(Math.min(Math.max(WAIT_MIN_MS[reason], waitedMs), RETRY_MAX_MS))
+  if (reason === 'source' && waitedMs + delayMs > config.bounds.sourceMs)
+    return fail(job, fence, gaveUpSource(waitedMs, error), { context, report })
+  if (!(await putOff(sql, fence, { reason, detail, delayMs }))) return { kind: 'done', release: [] }
+  report.warn(job.phase ?? 'plan', WAITING[reason], {
+    error: detail,
+    delayMs,
+    waitedMs: Math.round(waitedMs),
+  })
+  return { kind: 'again', delayMs, reason: detail }
+}
+
+/** The first wait, in milliseconds; each further one is as long as the fault has lasted by then, at most a minute. */
+const WAIT_MIN_MS = { source: 1000, capacity: 5000 }
+
+const WAITING = {
+  source: 'the source fails; it is tried again, and that costs no attempt',
+  capacity: 'there is no room; the job waits for it, and that costs no attempt',
+} as const
+
+function gaveUpSource(sinceMs: number, last: unknown): BulkError {
+  const found = `a source that has failed for ${Math.round(sinceMs / 1000)} s, the last time with "${shown(last)}"`
+  return givenUp(found, last)
 }
 
 /** Ends a job in `erro`, with its stage gone, and lets the next job of the figura merge. */
@@ -107,14 +149,8 @@ export async function fail(
   }
   // outside the transaction: a stage that a chunk still copies into is locked, and the job's end must not wait for it
   const stage = 'stage' in fence ? fence.stage : job.stage
-  if (failed && stage !== null) await dropStage(context, job.id, stage)
-  return { kind: 'done', release: await nextTurn(context, job.figura) }
-}
-
-/** The task that lets the next job of a figura merge, if one stands staged. */
-export async function nextTurn(context: Context, figura: string): Promise<Task[]> {
-  const next = await nextWaiting(context.sql, figura)
-  return next ? [{ kind: 'merge', figura, job: next.id, ring: next.ring, stage: next.stage }] : []
+  if (failed) await clearEnded(sql, { id: job.id, stage }, context.log)
+  return { kind: 'done', release: await nextTurn(sql, job.figura) }
 }
 
 /** The error of a job whose tries are used up; `last` is what went wrong the last time, if that is known. */
@@ -123,6 +159,10 @@ export function exhausted(tries: number, last?: unknown): BulkError {
     last instanceof Error
       ? `${tries} failed tries, the last with "${shown(last)}"`
       : `${tries} tries that ended without a word`
+  return givenUp(found, last)
+}
+
+function givenUp(found: string, last: unknown): BulkError {
   const code = last instanceof BulkError ? last.code : undefined
   return new BulkError(
     'attempts_exhausted',
@@ -151,12 +191,4 @@ function tableRefused(error: unknown): BulkError {
     {},
     { cause: error },
   )
-}
-
-async function dropStage({ sql, log }: Context, job: string, stage: number): Promise<void> {
-  try {
-    await sql.unsafe(dropStageSql(stageName(job, stage)))
-  } catch (error) {
-    log.warn('a stage is left behind', { job, stage, ...errorFields(error) })
-  }
 }

@@ -1,6 +1,7 @@
 import { lockForCreation } from '../db/locks.ts'
 import { findTarget, hasSchema, type TargetTable } from '../db/targets.ts'
 import { isTransient, type Sql } from '../db/postgres.ts'
+import { beginUntil } from '../db/until.ts'
 import { BulkError, type Difference } from '../errors.ts'
 import { canonicalName } from '../figura/type-names.ts'
 import { type Column, type Figura, loadOf, tableName } from '../figura/types.ts'
@@ -18,10 +19,10 @@ import { createTargetSql, targetName } from './sql-postgres.ts'
 export async function ensureTarget(
   sql: Sql,
   figura: Figura,
-  { trial = false }: { trial?: boolean } = {},
+  { trial = false, signal = NEVER }: { trial?: boolean; signal?: AbortSignal } = {},
 ): Promise<void> {
   const table = await findTarget(sql, figura.table)
-  if (!table) return trial ? undefined : createTarget(sql, figura)
+  if (!table) return trial ? undefined : createTarget(sql, figura, signal)
   const history = loadOf(figura).history ? await findTarget(sql, historyTable(figura)) : undefined
   const differences = [...compareTarget(figura, table), ...(history ? compareHistory(figura, history) : [])]
   if (differences.length === 0) return
@@ -37,16 +38,18 @@ export async function ensureTarget(
   )
 }
 
-async function createTarget(sql: Sql, figura: Figura): Promise<void> {
+const NEVER = new AbortController().signal
+
+async function createTarget(sql: Sql, figura: Figura, signal: AbortSignal): Promise<void> {
   try {
-    await sql.begin(async (tx) => {
+    await beginUntil(sql, signal, async (tx) => {
       await lockForCreation(tx)
       // `create schema if not exists` asks for a right that is not needed where the schema is there
       const withSchema = !(await hasSchema(tx, figura.table.schema))
       await tx.unsafe(createTargetSql(figura, { withSchema }))
     })
   } catch (error) {
-    if (isTransient(error) || !(error instanceof Error)) throw error
+    if (isTransient(error) || signal.aborted || !(error instanceof Error)) throw error
     throw new BulkError(
       'table_refused',
       {

@@ -4,19 +4,21 @@ import { forgetStage } from '../db/marks.ts'
 import { rollbackParts } from '../db/parts.ts'
 import type { Outcome } from '../job.ts'
 import type { Context } from './context.ts'
+import { nextTurn } from './ended.ts'
 import { JobLost } from './lease.ts'
 import { mergeStage } from './merge.ts'
 import { finishMerge } from './merge-parts.ts'
 import type { JobLog } from './report.ts'
-import { nextTurn, settle } from './settle.ts'
+import { settle } from './settle.ts'
 import { dropStageSql, stageName } from './sql-postgres.ts'
+import type { Running } from './work.ts'
 
 /** Merges in the order of acceptance: a job with an earlier one alive waits staged, without a thread. */
 export async function mergeInTurn(
   job: ClaimedJob,
   stage: number,
   context: Context,
-  report: JobLog,
+  { report, signal }: Running,
 ): Promise<Outcome> {
   const { sql } = context
   if (await hasEarlier(sql, job)) {
@@ -27,7 +29,7 @@ export async function mergeInTurn(
     if (await hasEarlier(sql, job)) return done()
   }
   job.phase = 'merge'
-  const outcome = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report })
+  const outcome = await mergeStage(sql, { job, stage }, { bounds: context.config.bounds, report, signal })
   if (outcome.kind === 'stage_lost') return planAnew(job, stage, context, report, outcome)
   return merged(job, { stats: outcome.stats, how: { connections: outcome.parts } }, context, report)
 }
@@ -49,10 +51,11 @@ export async function finish(
   job: ClaimedJob,
   { stage, xids }: { stage: number; xids: string[] },
   context: Context,
-  report: JobLog,
+  { report, signal }: Running,
 ): Promise<Outcome> {
   const fence = { job: job.id, stage, mergeTry: job.mergeTry }
-  if (!(await finishMerge(context.sql, fence, xids, report))) return mergeInTurn(job, stage, context, report)
+  if (!(await finishMerge(context.sql, fence, xids, report)))
+    return mergeInTurn(job, stage, context, { report, signal })
   report.info('merge', 'the merge that was decided is finished', { connections: xids.length })
   return completed(job, context)
 }
@@ -61,7 +64,7 @@ export async function finish(
 export async function completed(job: ClaimedJob, context: Context): Promise<Outcome> {
   context.tell({ figura: job.figura, job: job.id, status: 'completo' })
   // the job is done; if the next one cannot be looked up now, the sweeper rings for it in 10 s
-  return { kind: 'done', release: await nextTurn(context, job.figura).catch(() => []) }
+  return { kind: 'done', release: await nextTurn(context.sql, job.figura).catch(() => []) }
 }
 
 /**
@@ -94,10 +97,10 @@ export async function mergeAfterChunk(
   job: ClaimedJob,
   stage: number,
   context: Context,
-  report: JobLog,
+  { report, signal }: Running,
 ): Promise<Outcome> {
   const fence = { job: job.id, stage }
-  const outcome = await mergeInTurn(job, stage, context, report).catch((error: unknown) =>
+  const outcome = await mergeInTurn(job, stage, context, { report, signal }).catch((error: unknown) =>
     settle(error, { job, fence, tries: job.attempts, context, report }),
   )
   if (outcome.kind === 'done') return outcome

@@ -18,7 +18,7 @@ export async function work(
   context: Context,
   run: (signal: AbortSignal, report: JobLog) => Promise<Outcome>,
 ): Promise<Outcome> {
-  const { sql, log, config, thread, interrupted } = context
+  const { sql, log, config, thread, interrupted, duckdb } = context
   const report = openJobLog({ sql, log, node: config.node, thread }, job)
   try {
     // before a byte is read: an attempt that kills its process is found in the log too, with its node and thread
@@ -32,9 +32,9 @@ export async function work(
       )
       await report.flush()
     }
-    return await withLease(sql, fence, { leaseMs: config.bounds.leaseMs, interrupted, log }, (signal) =>
-      run(signal, report),
-    )
+    const { leaseMs } = config.bounds
+    const hold = { leaseMs, interrupted, interrupt: duckdb.interrupt, log }
+    return await withLease(sql, fence, hold, (signal) => run(signal, report))
   } catch (error) {
     return await settle(error, { job, fence, tries, context, report })
   } finally {

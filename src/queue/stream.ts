@@ -8,9 +8,12 @@ import { keepConnected, type Link } from './connection.ts'
 export type Names = {
   stream: string
   events: string
+  /** Of the jobs that were given up. */
+  deadLetters: string
   consumer: string
   task(task: Task): string
   event(event: JobEvent): string
+  dead(job: { figura: string; id: string }): string
 }
 
 /** The names for a stream: `BULK` gives the subjects bulk.job.<figura> and so on. */
@@ -19,9 +22,11 @@ export function names(stream: string): Names {
   return {
     stream,
     events: `${stream}_EVENTS`,
+    deadLetters: `${stream}_DEAD`,
     consumer: 'workers',
     task: (task) => `${prefix}.${task.kind}.${task.figura}`,
     event: (event) => `${prefix}.event.${event.figura}.${event.status}`,
+    dead: ({ figura, id }) => `${prefix}.dead.${figura}.${id}`,
   }
 }
 
@@ -102,6 +107,18 @@ async function ensureStreams(
     max_age: nanos(eventsDays * 86_400_000),
     max_bytes: 256 * 1024 * 1024,
     discard: 'old' as const,
+  })
+  await ensureStream(jsm, {
+    name: names.deadLetters,
+    description:
+      'Jobs that were given up, each with its problem, for thirty days. Nothing waits for them to be read.',
+    subjects: [`${prefix}.dead.*.*`],
+    retention: 'limits' as const,
+    storage: 'file' as const,
+    max_age: nanos(30 * 24 * 3600 * 1000),
+    max_bytes: 64 * 1024 * 1024,
+    discard: 'old' as const,
+    duplicate_window: nanos(120_000),
   })
   const settings = {
     description: 'All worker threads of all nodes. Waiting: num_pending; being worked on: num_ack_pending.',

@@ -4,6 +4,7 @@ import type { OnAccepted, Preflight } from '../../src/api/accept.ts'
 import { createApp } from '../../src/api/app.ts'
 import { anybody, keyHolders } from '../../src/api/callers.ts'
 import type { Readiness } from '../../src/api/health.ts'
+import type { LifeDependencies } from '../../src/api/life.ts'
 import type { Rate } from '../../src/api/rate.ts'
 import type { QueueLimits } from '../../src/api/room.ts'
 import { openPostgres, type Sql } from '../../src/db/postgres.ts'
@@ -28,6 +29,10 @@ export type Api = AsyncDisposable & {
   sql: Sql
   /** Jobs that the queue was told of. */
   told: Parameters<OnAccepted>[0][]
+  /** Jobs that were ended from outside. */
+  ended: Parameters<LifeDependencies['ended']>[0][]
+  /** Figuras that were resumed. */
+  resumed: string[]
   /** What is done when the queue is told. */
   onAccepted: OnAccepted
   /** The look at the files; nothing is against them. */
@@ -88,6 +93,9 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     body: { bytes: BODY_BYTES, ms: BODY_MS },
     queue: options.queue ?? { perFigura: 1000, perKey: 1000 },
     rejectsDays: 30,
+    node: 'test',
+    ended: (job) => void api.ended.push(job),
+    resumed: (figura) => void api.resumed.push(figura),
     idempotencyMs: 86_400_000,
     list: (pattern) => listFiles(pattern, { s3 }),
     preflight: (sent) => api.preflight(sent),
@@ -96,6 +104,8 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     app,
     sql,
     told: [],
+    ended: [],
+    resumed: [],
     onAccepted: (job) => void api.told.push(job),
     preflight: async () => {},
     lines,
@@ -113,11 +123,13 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
       else writeFileSync(path, text)
     },
     reset: async () => {
-      await sql.unsafe('truncate bulk.contract cascade')
+      await sql.unsafe('truncate bulk.contract, bulk.pause cascade')
       rmSync(folder.path, { recursive: true })
       mkdirSync(folder.path)
       api.figura('coisas')
       api.told.length = 0
+      api.ended.length = 0
+      api.resumed.length = 0
       lines.length = 0
       api.onAccepted = (job) => void api.told.push(job)
       api.preflight = async () => {}

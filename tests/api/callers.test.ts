@@ -99,6 +99,10 @@ const NEEDS: Record<string, Scope> = {
   'GET /:figura/_bulk/:id/log': 'read',
   'GET /:figura/_bulk/:id/rejects': 'read',
   'GET /figuras/:figura': 'read',
+  'DELETE /:figura/_bulk/:id': 'cancel',
+  'POST /:figura/_bulk/:id/retry': 'submit',
+  'POST /:figura/_bulk/pause': 'operate',
+  'POST /:figura/_bulk/resume': 'operate',
 }
 
 describe('what a key may do', () => {

@@ -68,7 +68,8 @@ test('a figura tells its whole contract, and an example that is accepted as it s
       audit: { loaded_at: null, job_id: null },
     },
     rejects: { max_rows: 0, max_percent: null },
-    limits: { max_bytes: null, max_rows: null },
+    limits: { max_bytes: null, max_rows: null, max_seconds: null },
+    paused: null,
     csv: { delimiter: ',', quote: '"', null: '', decimal: '.' },
     sources: ['s3://arquivos/coisas/', 'https://example.com/'],
     contract: expect.stringMatching(/^[0-9a-f]+$/),
@@ -88,7 +89,7 @@ load: { mode: append, allow: [merge, replace], duplicates: last, max_delete_perc
 checks: { sensato: 'limite < preco' }
 extra: refuse
 rejects: { max_rows: 100, max_percent: 1 }
-limits: { max_bytes: 500, max_rows: 10 }
+limits: { max_bytes: 500, max_rows: 10, max_duration: 15m }
 csv: { delimiter: ';', null: '-', decimal: ',' }
 sources:`
   api.figura(
@@ -111,7 +112,8 @@ sources:`
       audit: { loaded_at: null, job_id: 'carga' },
     },
     rejects: { max_rows: 100, max_percent: 1 },
-    limits: { max_bytes: 500, max_rows: 10 },
+    limits: { max_bytes: 500, max_rows: 10, max_seconds: 900 },
+    paused: null,
     csv: { delimiter: ';', quote: '"', null: '-', decimal: ',' },
   })
 })

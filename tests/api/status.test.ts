@@ -51,6 +51,9 @@ describe('the status of a job', () => {
       impact: null,
       timings_ms: { queue, plan: null, stage: null, merge: null, total },
       attempts: 0,
+      retry_of: null,
+      deadline: null,
+      waiting: null,
       error: null,
     })
     expect(queue).toBeGreaterThanOrEqual(61_000)

@@ -6,7 +6,7 @@ import { markDone, recordPlan } from '../../src/db/marks.ts'
 import type { Sql } from '../../src/db/postgres.ts'
 import { smallFigura } from '../support/figuras.ts'
 
-export const LIMITS = { leaseMs: 30_000, attempts: 3 }
+export const LIMITS = { leaseMs: 30_000, attempts: 3, jobMs: 3_600_000 }
 /** Statistics of a file of new rows. */
 export function allInserted(rows: number): MergeStats {
   const none = { rejected: 0, duplicates: 0, updated: 0, unchanged: 0, stale: 0, deleted: 0, removed: 0 }

@@ -7,6 +7,7 @@ import type { Drill } from './drill.ts'
 import { halfOpen } from './half-open.ts'
 import { killStorm } from './kill-storm.ts'
 import { millionJobs } from './million-jobs.ts'
+import { mutation } from './mutation.ts'
 import { namedPoints } from './named-points.ts'
 import { natsAmnesia } from './nats-amnesia.ts'
 import { natsDown } from './nats-down.ts'
@@ -32,4 +33,5 @@ export const DRILLS: Drill[] = [
   apiFuzz,
   concurrency,
   millionJobs,
+  mutation,
 ]

@@ -50,7 +50,11 @@ const QUESTIONS: Record<string, Question> = {
   'a new job': ({ sql }) => insertJob(sql, { ...newJob, id: Bun.randomUUIDv7() }),
   'a new job with a key': ({ sql }) => insertJob(sql, { ...newJob, id: Bun.randomUUIDv7() }, once),
   'a claim': ({ sql, newest }) =>
-    claimJob(sql, { job: newest, figura: 'f1', orEarliest: true }, { leaseMs: 1000, attempts: 5 }),
+    claimJob(
+      sql,
+      { job: newest, figura: 'f1', orEarliest: true },
+      { leaseMs: 1000, attempts: 5, jobMs: 3_600_000 },
+    ),
   'whether an earlier job is alive': ({ sql }) => hasEarlier(sql, { figura: 'f1', seq: 2 ** 40 }),
   'the next job of a figura': ({ sql }) => nextWaiting(sql, 'f1'),
   'jobs that stand still': ({ sql }) => takeStalled(sql, { overdueMs: 0, nextMs: 1000, limit: 10 }),

@@ -3,6 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Dice, dice } from '../../scripts/dice.ts'
 import { startNats } from '../../scripts/nats.ts'
+import { insertKey } from '../../src/db/keys.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { makeKey, SCOPES } from '../../src/key.ts'
 import { writeParquet } from '../support/parquet.ts'
 import {
   type FreshDatabase,
@@ -45,8 +48,10 @@ async function tellSecrets(random: Dice, preflight: boolean, say: Trial['say']):
     string
   >
   const key = randomBytes(32)
+  const caller = makeKey()
   const sinks = openSinks({
     ...canaries,
+    'API key': caller.text.slice(-43),
     SECRET_KEY: key.toString('base64'),
     'SECRET_KEY in hex': key.toString('hex'),
   })
@@ -57,10 +62,12 @@ async function tellSecrets(random: Dice, preflight: boolean, say: Trial['say']):
   })
   const database = await databaseOf(canaries.database)
   try {
+    await keepKey(database.url, caller)
     const heard = await listenToNats(nats.url, { user: 'bulk', pass: canaries.NATS }, sinks)
     const env = {
       S3_SECRET_ACCESS_KEY: canaries['S3 secret'],
       SECRET_KEY: key.toString('base64'),
+      AUTH: 'keys',
       PREFLIGHT_MS: preflight ? '2000' : '0',
       ATTEMPTS: '1',
       SOURCE_IDLE_SECONDS: '1',
@@ -76,6 +83,8 @@ async function tellSecrets(random: Dice, preflight: boolean, say: Trial['say']):
       env,
     })
     try {
+      sinks.look('a refusal', JSON.stringify(await service.get(`/figuras?key=${caller.text}`)))
+      service.headers.authorization = `Bearer ${caller.text}`
       await sendAll({ service, database, figuras, folder: folder.path, canaries, sinks })
       if (heard.messages() < 10) say(`only ${heard.messages()} messages of NATS were heard`)
     } finally {
@@ -193,6 +202,19 @@ function every(ms: number, work: () => Promise<void>): { stop(): Promise<void> }
       return running
     },
   }
+}
+
+async function keepKey(databaseUrl: string, { id, hash }: ReturnType<typeof makeKey>): Promise<void> {
+  const sql = openPostgres(databaseUrl, { max: 1, name: 'drill' })
+  const grants = { coisas: [...SCOPES], outras: [...SCOPES] }
+  await insertKey(sql, {
+    id,
+    hash,
+    name: 'drill',
+    grants,
+    days: null,
+  })
+  await sql.end({ timeout: 5 })
 }
 
 /** A database that is reached by a role with that password. */

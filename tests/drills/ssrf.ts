@@ -30,6 +30,7 @@ async function run({ seed, runs, say }: Trial): Promise<Tally> {
   }
   const urls = spellings(runs, canary.port, dice(seed, 0))
   await sendAll(urls, canary, count)
+  await strangers(canary, count)
   await redirects(canary, count)
   await rebinding(Math.max(20, runs / 10), { canary, dice: dice(seed, 1) }, count)
   return tally
@@ -93,6 +94,33 @@ function writeFiguras(rig: Rig, sources: string[]): Map<string, string> {
 
 function figuraOf(url: string, figuras: Map<string, string>): string {
   return figuras.get(prefixOf(url)[0] ?? '') ?? 'alvo_0'
+}
+
+/** Addresses that the administrator admits, and the figura does not name. */
+async function strangers(canary: Canary, count: Count): Promise<void> {
+  await using rig = await startRig({ env: { ATTEMPTS: '1', PREFLIGHT_MS: '2000' } })
+  const origin = `http://127.0.0.1:${canary.port}`
+  rig.writeFigura('alvo', '  id: { type: bigint }', `${origin}/dele/`)
+  const places = [
+    '/a',
+    '/dele',
+    '/deles/a',
+    '/DELE/a',
+    '/dele/%2e%2e/a',
+    '//dele/a',
+    '/a?/dele/',
+    '/a#/dele/',
+  ]
+  const others = [
+    's3://dele/a',
+    `http://localhost:${canary.port}/dele/a`,
+    `https://127.0.0.1:${canary.port}/dele/a`,
+  ]
+  for (const url of [...places.map((place) => origin + place), ...others]) {
+    const { status } = await rig.service.put('/alvo/_bulk', { url })
+    if (status !== 422) count(`${url}, which the figura does not name, was answered with ${status}`)
+    if (canary.hits() > 0) count(`${url}, which the figura does not name, reached the canary`)
+  }
 }
 
 /** In development, where loopback is allowed: a server that may be asked sends the fetcher on to one that may not. */

@@ -189,12 +189,14 @@ test('a stage that PostgreSQL lost in a crash is noticed before the merge, and t
   })
 })
 
-test('a job whose tries are used up ends in erro, and says what went wrong the last time', async () => {
+test('a job whose source has failed for too long ends in erro, and says what went wrong the last time', async () => {
   const job = await accept('seis', 's3://balde-que-nao-existe/x.parquet')
   await sql`update bulk.job set url = 'http://127.0.0.1:9/x.parquet' where id = ${job.job}`
   const definition = { ...figura('seis'), sources: ['http://127.0.0.1:9/'] }
   await sql`update bulk.contract set definition = ${sql.json(definition)} where figura = 'seis'`
-  await sql`update bulk.job set attempts = ${config.bounds.attempts - 1} where id = ${job.job}`
+  const since = new Date(Date.now() - config.bounds.sourceMs)
+  const waiting = { reason: 'source', detail: '', since, until: since }
+  await sql`update bulk.job set waiting = ${sql.json(JSON.parse(JSON.stringify(waiting)))} where id = ${job.job}`
   await ingest.run(job)
   const found = await findJob(sql, 'seis', job.job)
   expect(found).toMatchObject({

@@ -17,14 +17,19 @@ describe('an error of PostgreSQL', () => {
     },
   )
 
-  test.each(['40P01', '53100', '57P01', '25006', 'CONNECTION_CLOSED'])(
-    'that may pass is tried again: %s',
+  test.each(['53100', '53300', 'ENOSPC'])(
+    'that is want of room is waited for, even at the last try: %s',
     (code) => {
-      const error = Object.assign(new Error('not now'), { code })
-      expect(judge(error, FIRST)).toEqual({ kind: 'retry', delayMs: 1000 })
-      expect(judge(error, LAST)).toMatchObject({ kind: 'fail', error: { code: 'attempts_exhausted' } })
+      const error = Object.assign(new Error('full'), { code })
+      expect(judge(error, LAST)).toEqual({ kind: 'put off', reason: 'capacity' })
     },
   )
+
+  test.each(['40P01', '57P01', '25006', 'CONNECTION_CLOSED'])('that may pass is tried again: %s', (code) => {
+    const error = Object.assign(new Error('not now'), { code })
+    expect(judge(error, FIRST)).toEqual({ kind: 'retry', delayMs: 1000 })
+    expect(judge(error, LAST)).toMatchObject({ kind: 'fail', error: { code: 'attempts_exhausted' } })
+  })
 })
 
 test('work that belongs to somebody else is dropped, even at the last try', () => {

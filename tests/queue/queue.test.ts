@@ -187,6 +187,8 @@ test('operators find the subjects of tasks by figura, and the history of events'
   expect(stream?.state.subjects).toEqual({ [`${prefix}.job.f`]: 1 })
   expect(stream?.config.retention).toBe('workqueue')
   const events = await jsm?.streams.info(queue.names.events, { subjects_filter: '>' })
+  // the days that the rig asks for
+  expect(events?.config.max_age).toBe(7 * 86_400 * 1e9)
   expect(events?.state.subjects).toEqual({ [`${prefix}.event.fornecedores.completo`]: 1 })
   const stored = await jsm?.streams.getMessage(queue.names.events, { seq: 1 })
   expect(stored?.json<Record<string, unknown>>()).toMatchObject({

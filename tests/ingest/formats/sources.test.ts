@@ -67,7 +67,7 @@ describe('a file that is read as a stream comes whole', () => {
       if (request.number <= 1) return honest()
       response.destroy()
     }
-    await expect(read(content, gone)).rejects.toMatchObject({ retry: 'later' })
+    await expect(read(content, gone)).rejects.toMatchObject({ retry: 'source' })
   })
 })
 
