@@ -117,7 +117,7 @@ describe('a connection that is lost', () => {
     const note = (error: unknown) => void unhandled.push(error)
     process.on('unhandledRejection', note)
     const sql = postgres(proxy.by(database.url), { max: 1, onnotice: () => {} })
-    const cut = proxy.watch({ texts: ['typarray'], from: 'client', when: 'before', then: () => 'reset' })
+    const cut = proxy.watch({ texts: ['typarray'], from: 'client', when: 'before', strike: () => 'reset' })
     await within(sql`select 1`.execute()).catch(() => {})
     await within(cut)
     // an array: the types have to be asked for anew

@@ -3,6 +3,7 @@ import { authorisation } from './authorisation.ts'
 import { bombs } from './bombs.ts'
 import { commitCut } from './commit-cut.ts'
 import { concurrency } from './concurrency.ts'
+import { diskFull } from './disk-full.ts'
 import type { Drill } from './drill.ts'
 import { halfOpen } from './half-open.ts'
 import { killStorm } from './kill-storm.ts'
@@ -24,6 +25,7 @@ export const DRILLS: Drill[] = [
   natsDown,
   postgresCrash,
   commitCut,
+  diskFull,
   halfOpen,
   sourceLies,
   bombs,

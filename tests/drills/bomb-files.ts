@@ -117,7 +117,7 @@ async function writeGzip(path: string, head: string, unit: string, megabytes: nu
   const block = Buffer.from(unit.repeat(Math.floor(MB / unit.length)))
   const gzip = createGzip({ level: 9 })
   const out = Bun.file(path).writer()
-  gzip.on('data', (data: Buffer) => out.write(data))
+  gzip.on('data', (data: Buffer) => void out.write(data))
   gzip.write(head)
   for (let done = 0; done < megabytes; done++)
     if (!gzip.write(block)) await new Promise((resolve) => gzip.once('drain', resolve))

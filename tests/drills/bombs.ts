@@ -16,6 +16,8 @@ const KILL_MB = 2500
 
 /** How long a bomb may take to be told, and a neighbour to end, in milliseconds. */
 const BOMB_MS = 60_000
+/** What kills its reader is told after the last try, and each restart waits twice as long as the last, up to 30 s. */
+const KILLS_MS = 180_000
 const END_MS = 60_000
 
 /** Jobs of others that are sent with each bomb. */
@@ -85,7 +87,7 @@ async function explode(
       const { body: status } = await plant.api.get(String(body.status_url))
       return ['completo', 'erro'].includes(String(status.status)) ? status : undefined
     },
-    BOMB_MS,
+    bomb.kills ? KILLS_MS : BOMB_MS,
   ).catch(() => undefined)
   source.unwatch()
   const { peakMb, killed } = guard.stop()
@@ -116,7 +118,7 @@ function killReaders(plant: Plant, source: FaultProxy, url: string): void {
       texts: [new URL(url).pathname],
       from: 'client',
       when: 'before',
-      then: () => {
+      strike: () => {
         for (const worker of plant.crew.working()) process.kill(worker.threads(), 'SIGSEGV')
         return 'drop'
       },

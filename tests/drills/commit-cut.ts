@@ -46,7 +46,7 @@ function cutAt(when: Watch['when']): Watch {
     texts: [END, 'commit\0'],
     from: 'client',
     when,
-    then: async (): Promise<Verdict> => {
+    strike: async (): Promise<Verdict> => {
       if (when === 'after') await Bun.sleep(COMMIT_MS)
       return 'cut'
     },

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { spelling } from './spelling.ts'
 
-/** What is to become of the bytes that were waited for; `reset`: the connection is cut as by a crash, not as by an end. */
+/** What is to become of the bytes that were waited for; `reset`: the connection is cut as by a crash, not by an end. */
 export type Verdict = 'pass' | 'drop' | 'cut' | 'reset'
 
 /** A moment in the stream of one connection: what was looked for has just come by. */
 export type Watch = {
-  /** Texts that have to come by on one connection, one after the other; of statements of PostgreSQL, as they are run. */
+  /** Texts that have to come by on one connection, one after the other; of statements, when they are run. */
   texts: readonly string[]
   /** Who sends them. */
   from: 'client' | 'server'
@@ -17,7 +17,7 @@ export type Watch = {
   skip?: number
   /** `before` the bytes are handed on, or `after`, with no answer let through meanwhile. */
   when: 'before' | 'after'
-  then(): Promise<Verdict> | Verdict
+  strike(): Promise<Verdict> | Verdict
 }
 
 export type FaultProxy = AsyncDisposable & {
@@ -31,7 +31,7 @@ export type FaultProxy = AsyncDisposable & {
    * `serverMs`, as by the TCP keepalive that we ask of it.
    */
   swallow(serverMs: number): void
-  /** Waits for the moment; settles when `then` has, or never. One watch at a time: it takes the place of the last. */
+  /** Waits for the moment; settles when `strike` has, or never. One watch at a time: it takes the place of the last. */
   watch(watch: Watch): Promise<void>
   /** Waits for nothing any more. */
   unwatch(): void
@@ -126,7 +126,7 @@ function join(link: Link, state: State): void {
       if (sees(watch, data) && watch) {
         state.watch = undefined
         if (watch.when === 'after') write(link, to, { data, state })
-        const asked = Promise.resolve(watch.then())
+        const asked = Promise.resolve(watch.strike())
         if (watch.when === 'after') held = asked
         hit(asked.then(() => {}))
         const verdict = await asked.catch(() => 'cut')

@@ -9,7 +9,7 @@ import { type Plant, startPlant } from './plant.ts'
 const LINKS = ['postgres', 'source', 'nats'] as const
 type Link = (typeof LINKS)[number]
 
-const MOMENTS: Record<Link, Omit<Watch, 'when' | 'then'>> = {
+const MOMENTS: Record<Link, Omit<Watch, 'when' | 'strike'>> = {
   postgres: { texts: ['from stdin'], from: 'client', bytesLater: 30_000 },
   source: { texts: ['206 '], from: 'server', skip: 1, bytesLater: 20_000 },
   nats: { texts: ['+ACK'], from: 'client' },
@@ -77,7 +77,7 @@ async function goDead(
   const dead = proxy.watch({
     ...MOMENTS[link],
     when: 'before',
-    then: () => {
+    strike: () => {
       proxy.swallow(SERVER_MS)
       return 'drop'
     },

@@ -108,7 +108,7 @@ async function runCase(
   }
   const reached = proxies[point.link].watch({
     ...point.watch,
-    then: () => strike(fault, victim.threads(), () => plant.crew.add()),
+    strike: () => strike(fault, victim.threads(), () => plant.crew.add()),
   })
   await plant.put(url)
   const late = Bun.sleep(REACH_MS + 3 * LEASE_MS).then(() => 'late' as const)

@@ -8,7 +8,7 @@ export type Point = {
   name: string
   way: Way
   link: 'postgres' | 'nats' | 'source'
-  watch: Omit<Watch, 'then'>
+  watch: Omit<Watch, 'strike'>
 }
 
 const CLAIM = 'attempts = attempts + case'
@@ -85,6 +85,6 @@ function twice(way: Way, link: Point['link'], what: string, texts: string[]): Po
   }))
 }
 
-function other(way: Way, link: Point['link'], what: string, watch: Omit<Watch, 'then' | 'when'>): Point {
+function other(way: Way, link: Point['link'], what: string, watch: Omit<Watch, 'strike' | 'when'>): Point {
   return { name: `${way}: ${what}`, way, link, watch: { ...watch, when: 'before' } }
 }
