@@ -182,7 +182,7 @@ function fileBounds(read: Read) {
     /** A larger avro file is read twice: for where its blocks begin, and then by several threads. */
     avroSplitBytes: read.integer('AVRO_SPLIT_MB', 64, 1, 1_000_000) * MiB,
     /** A PostgreSQL table has 1,600 columns; a file may have some more. One of 100,000 takes a thread for minutes. */
-    fileColumns: read.integer('FILE_MAX_COLUMNS', 5000, 1, 1_000_000),
+    fileColumns: read.integer('FILE_MAX_COLUMNS', 20_000, 1, 1_000_000),
     fileRows: read.integer('FILE_MAX_ROWS', 2_000_000_000, 1, 1_000_000_000_000),
   }
 }

@@ -9,8 +9,8 @@ type Range = { start: number; end: number }
 type Request = { served: Served; range: Range; response: ServerResponse }
 
 /**
- * One way to lie. `truth`: whoever is careful reads the file all the same; `perhaps`: the bytes are right, and it depends
- * on who asks first whether they are taken.
+ * One way to lie. `truth`: whoever is careful reads the file all the same; `perhaps`: the bytes are right, and it
+ * depends on who asks first whether they are taken.
  */
 export type Lie = { truth?: boolean | 'perhaps'; answer(request: Request): void }
 
