@@ -36,7 +36,7 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
       tcp_user_timeout: 30_000,
       // nor does one that is stopped in the midst of a transaction: its kernel goes on to answer. The longest honest
       // pause is that of a first load, which waits for the SHA-256 of its file
-      idle_in_transaction_session_timeout: '10min',
+      idle_in_transaction_session_timeout: 600_000,
     },
   }
   return postgres(url, options)
