@@ -80,11 +80,13 @@ function findOperation(document: Document, method: string, path: string) {
     )
   }
   const wild = (template: string) => template.split('{').length
-  const templates = Object.keys(document.paths).filter(fits)
+  const verb = method.toLowerCase()
+  // DELETE of a job whose id is the word `pause` is one of a job all the same
+  const templates = Object.keys(document.paths).filter((path) => document.paths[path]?.[verb] && fits(path))
   const template = templates.toSorted((a, b) => wild(a) - wild(b))[0]
-  const operation = template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()]
+  const operation = template === undefined ? undefined : document.paths[template]?.[verb]
   if (!operation || template === undefined) return undefined
-  return { operation, pointer: `#/paths/${escaped(template)}/${method.toLowerCase()}` }
+  return { operation, pointer: `#/paths/${escaped(template)}/${verb}` }
 }
 
 const validators = new Map<string, Ajv2020>()

@@ -11,8 +11,8 @@ export type Tally = {
 }
 
 /**
- * How a drill is run. `say` shows a line about what was found, for whoever has to look; `only`: in drills whose cases have
- * names, those with this text.
+ * How a drill is run. `say` shows a line about what was found, for whoever has to look; `only`: in drills whose cases
+ * have names, those with this text.
  */
 export type Trial = { seed: number; runs: number; say: (line: string) => void; only?: string | undefined }
 

@@ -21,20 +21,20 @@ export const MUTANTS: Mutant[] = [
     find: '!seen || !timingSafeEqual(seen.key.hash, shown.hash)',
     put: '!seen',
   }),
-  one('the check of each address that a name has', 'ssrf', 260, {
-    file: 'src/source/network.ts',
-    find: "  if (parsed.range() !== 'unicast') return false\n",
-    put: "  if (parsed.range() !== 'unicast') return parsed.range() === 'loopback'\n",
-  }),
-  one("the allow-list of a figura's sources", 'ssrf', 260, {
-    file: 'src/source/check.ts',
-    find: 'if (sources.some((source) => admits(source, address))) return',
-    put: 'if (sources.length > 0) return',
-  }),
   one('the SHA-256 of a file', 'source-lies', 40, {
     file: 'src/ingest/check.ts',
     find: '  if (found === sha256) return\n',
     put: '  if (found.length === sha256.length) return\n',
+  }),
+  one('the check of each address that a name has', 'ssrf', 30, {
+    file: 'src/source/network.ts',
+    find: "  if (parsed.range() !== 'unicast') return false\n",
+    put: "  if (parsed.range() !== 'unicast') return parsed.range() === 'loopback'\n",
+  }),
+  one("the allow-list of a figura's sources", 'ssrf', 30, {
+    file: 'src/source/check.ts',
+    find: 'if (sources.some((source) => admits(source, address))) return',
+    put: 'if (sources.length > 0) return',
   }),
   one('the ETag of all ranges', 'source-lies', 1, {
     file: 'src/source/reading.ts',
