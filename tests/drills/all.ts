@@ -12,6 +12,7 @@ import { mutation } from './mutation.ts'
 import { namedPoints } from './named-points.ts'
 import { natsAmnesia } from './nats-amnesia.ts'
 import { natsDown } from './nats-down.ts'
+import { overtaken } from './overtaken.ts'
 import { postgresCrash } from './postgres-crash.ts'
 import { secrets } from './secrets.ts'
 import { sourceLies } from './source-lies.ts'
@@ -21,6 +22,7 @@ import { ssrf } from './ssrf.ts'
 export const DRILLS: Drill[] = [
   killStorm,
   namedPoints,
+  overtaken,
   natsAmnesia,
   natsDown,
   postgresCrash,

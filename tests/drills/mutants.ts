@@ -81,6 +81,21 @@ export const MUTANTS: Mutant[] = [
     find: "    if (staged.kind === 'stage_lost') return staged\n",
     put: "    if (staged.kind === 'stage_lost') return { kind: 'merged', stats: EMPTY, parts: 1 }\n",
   }),
+  one('the mark of a chunk', 'overtaken', 1, {
+    file: 'src/db/marks.ts',
+    find: "    if (count !== 1) return { kind: 'lost' }\n",
+    put: "    if (count > 1) return { kind: 'lost' }\n",
+  }),
+  {
+    ...one('the attempt at the end of a load in one transaction', 'named-points', 3, {
+      file: 'src/db/ends.ts',
+      find: `\${impact && inOrder(tx, impact)}
+    where id = \${fence.job} and attempts = \${fence.attempt} and status = 'processando' and stage is null`,
+      put: `\${impact && inOrder(tx, impact)}
+    where id = \${fence.job} and \${fence.attempt}::int > 0`,
+    }),
+    only: 'direct: after MERGE, SIGSTOP',
+  },
 ]
 
 function one(guard: string, drill: string, runs: number, cut: Cut): Mutant {
