@@ -26,25 +26,26 @@ export const MUTANTS: Mutant[] = [
     find: '  if (found === sha256) return\n',
     put: '  if (found.length === sha256.length) return\n',
   }),
-  one('the check of each address that a name has', 'ssrf', 30, {
-    file: 'src/source/network.ts',
-    find: "  if (parsed.range() !== 'unicast') return false\n",
-    put: "  if (parsed.range() !== 'unicast') return parsed.range() === 'loopback'\n",
-  }),
-  one("the allow-list of a figura's sources", 'ssrf', 30, {
-    file: 'src/source/check.ts',
-    find: 'if (sources.some((source) => admits(source, address))) return',
-    put: 'if (sources.length > 0) return',
-  }),
+  {
+    ...one('the check of each address that a name has', 'ssrf', 30, {
+      file: 'src/source/network.ts',
+      find: "  if (parsed.range() !== 'unicast') return false\n",
+      put: "  if (parsed.range() !== 'unicast') return parsed.range() === 'loopback'\n",
+    }),
+    only: 'rebinding',
+  },
+  {
+    ...one("the allow-list of a figura's sources", 'ssrf', 30, {
+      file: 'src/source/check.ts',
+      find: 'if (sources.some((source) => admits(source, address))) return',
+      put: 'if (sources.length > 0) return',
+    }),
+    only: 'strangers',
+  },
   one('the ETag of all ranges', 'source-lies', 1, {
     file: 'src/source/reading.ts',
     find: 'if (answer.etag === file.etag) return null',
     put: 'if (answer.etag !== undefined) return null',
-  }),
-  one('the count of bytes against their headers', 'source-lies', 1, {
-    file: 'src/source/request.ts',
-    find: '  if (got < expected) throw truncated(transport, got, expected)\n}',
-    put: '}',
   }),
   one('the seal on presigned addresses', 'secrets', 1, {
     file: 'src/api/accept.ts',

@@ -8,7 +8,7 @@ const USAGE = `bun run drill [name …] [--seed N] [--runs N] [--small] [--list]
   --seed   of everything that is left to chance (7)
   --runs   how many faults, in place of the drill's own number
   --small  the number that runs with the tests
-  --only   of named-points and mutation: the cases whose name has this text
+  --only   of named-points, ssrf and mutation: the cases whose name has this text
   --list   what drills there are`
 
 process.exit(await main())

@@ -21,7 +21,7 @@ export const ssrf: Drill = {
   run,
 }
 
-async function run({ seed, runs, say }: Trial): Promise<Tally> {
+async function run({ seed, runs, say, only = '' }: Trial): Promise<Tally> {
   const tally = clean()
   await using canary = await startCanary()
   const count = (what: string) => {
@@ -29,10 +29,13 @@ async function run({ seed, runs, say }: Trial): Promise<Tally> {
     say(what)
   }
   const urls = spellings(runs, canary.port, dice(seed, 0))
-  await sendAll(urls, canary, count)
-  await strangers(canary, count)
-  await redirects(canary, count)
-  await rebinding(Math.max(20, runs / 10), { canary, dice: dice(seed, 1) }, count)
+  const parts = {
+    spellings: () => sendAll(urls, canary, count),
+    strangers: () => strangers(canary, count),
+    redirects: () => redirects(canary, count),
+    rebinding: () => rebinding(Math.max(20, runs / 10), { canary, dice: dice(seed, 1) }, count),
+  }
+  for (const [name, part] of Object.entries(parts)) if (name.includes(only)) await part()
   return tally
 }
 
