@@ -57,17 +57,21 @@ export type Sender = { caller: Caller; key?: string; retryOf?: string }
 /** What is answered. `replayed`: it was accepted before, under the same key. */
 export type Answered = { job: Accepted; replayed: boolean }
 
+/** Accepts the files that a body names for the figura of that name. */
+export type Accept = (figura: string, body: Submission, sender: Sender) => Promise<Answered>
+
 /**
  * Makes the function that accepts files for a figura: it looks whether it did so before, and for room in the queue,
- * checks the addresses, has a look taken at the files, commits the job's row, and tells of it.
+ * checks the addresses, has a look taken at the files, commits the job's row, and tells of it. An app has one of them,
+ * which counts the places in the queue for all addresses that make jobs.
  * @throws BulkError figura_unknown, figura_broken, mode_refused, queue_full, body_invalid, source_refused,
  * source_empty, idempotency_key_reused, unavailable; what is against the files; or what PostgreSQL says
  */
-export function acceptJob(dependencies: AcceptDependencies) {
+export function acceptJob(dependencies: AcceptDependencies): Accept {
   const { sql, secretKey, accepted, preflight, queue, idempotencyMs, log } = dependencies
   const contracts = new Set<string>()
   const takePlace = openRoom(sql, queue)
-  return async (name: string, body: Submission, { caller, key, retryOf }: Sender): Promise<Answered> => {
+  return async (name, body, { caller, key, retryOf }) => {
     const named = key !== undefined && isFiguraName(name)
     const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
     const once = named ? onceOf(body, { ...asked, key }) : undefined

@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia'
 import type { Figuras } from '../figura/load.ts'
+import { type AcceptDependencies, acceptJob } from './accept.ts'
 import { createBulk } from './bulk.ts'
 import { createDocs } from './docs.ts'
 import type { Callers } from './callers.ts'
@@ -22,24 +23,26 @@ export function createApp({
   figuras,
   callers,
   ...dependencies
-}: Omit<LifeDependencies, 'callerOf'> & {
-  figuras: Figuras
-  /** Finds out who asks. */
-  callers: Callers
-  readiness: Readiness
-  /** How long rows that were left out are kept. */
-  rejectsDays: number
-}) {
+}: AcceptDependencies &
+  Omit<LifeDependencies, 'callerOf' | 'accept'> & {
+    figuras: Figuras
+    /** Finds out who asks. */
+    callers: Callers
+    readiness: Readiness
+    /** How long rows that were left out are kept. */
+    rejectsDays: number
+  }) {
   const { sql, log } = dependencies
   const routes: Route[] = []
   const gate = createGate({ callers, figuras, routes })
   const callerOf = gate.caller
+  const accept = acceptJob(dependencies)
   // normalize would silently drop unknown fields of a body, and copy every answer
   const app = new Elysia({ name: 'api', normalize: false, serve: SERVE })
     .use(createProblems({ log, routes }))
     .use(gate.plugin)
-    .use(createBulk({ ...dependencies, callerOf }))
-    .use(createLife({ ...dependencies, callerOf }))
+    .use(createBulk({ ...dependencies, accept, callerOf }))
+    .use(createLife({ ...dependencies, accept, callerOf }))
     .use(createRejects({ sql, callerOf, rejectsDays }))
     .use(createFiguras(sql, callerOf))
     .use(healthRoutes(readiness))

@@ -1,7 +1,8 @@
-import { Elysia } from 'elysia'
+import { type Context, Elysia } from 'elysia'
 import { readJobLog } from '../db/jobs.ts'
 import type { ErrorCode } from '../errors.ts'
-import { type AcceptDependencies, acceptJob } from './accept.ts'
+import type { Sql } from '../db/postgres.ts'
+import type { Accept, Answered } from './accept.ts'
 import { type BodyLimits, readJson } from './body.ts'
 import type { CallerOf } from './caller.ts'
 import { cursorOf, jobBefore } from './cursor.ts'
@@ -16,7 +17,9 @@ import { JobLog } from './load-schemas.ts'
 import { Accepted, JobPage, JobQuery, JobStatus, Submission } from './schemas.ts'
 import { isLive, jobView, logView, pollSeconds } from './view.ts'
 
-export type BulkDependencies = AcceptDependencies & {
+export type BulkDependencies = {
+  sql: Sql
+  accept: Accept
   body: BodyLimits
   callerOf: CallerOf
 }
@@ -29,19 +32,13 @@ const LOG_LINES = 10_000
 
 /** The addresses that exporters use: send a file, ask how its job fares, list jobs. */
 export function createBulk(dependencies: BulkDependencies) {
-  const { sql, callerOf } = dependencies
-  const accept = acceptJob(dependencies)
+  const { sql, accept, callerOf } = dependencies
   return new Elysia({ name: 'bulk' })
     .put(
       '/:figura/_bulk',
       async ({ params, body, set, request }) => {
         const sender = { caller: callerOf(request), key: keyOf(request.headers) }
-        const { job, replayed } = await accept(params.figura, body, sender)
-        if (replayed) set.headers['idempotency-replayed'] = 'true'
-        set.status = 202
-        set.headers.location = job.status_url
-        set.headers['retry-after'] = '1'
-        return job
+        return answerAccepted(set, await accept(params.figura, body, sender))
       },
       {
         params: FiguraParams,
@@ -90,6 +87,15 @@ export function createBulk(dependencies: BulkDependencies) {
       },
       { params: FiguraParams, query: JobQuery, response: { 200: JobPage }, detail: LIST },
     )
+}
+
+/** Answers that a job was accepted, and where to ask for it. */
+export function answerAccepted(set: Context['set'], { job, replayed }: Answered): Accepted {
+  if (replayed) set.headers['idempotency-replayed'] = 'true'
+  set.status = 202
+  set.headers.location = job.status_url
+  set.headers['retry-after'] = '1'
+  return job
 }
 
 /** What can be against a file that is sent. */

@@ -4,9 +4,8 @@ import { cancelJob, type Ended } from '../db/life.ts'
 import { findPause, pauseFigura, resumeFigura } from '../db/pause.ts'
 import { BulkError } from '../errors.ts'
 import { isEnded } from '../life.ts'
-import { acceptJob } from './accept.ts'
 import { readJson } from './body.ts'
-import type { BulkDependencies } from './bulk.ts'
+import { answerAccepted, type BulkDependencies } from './bulk.ts'
 import { figuraUnknown } from './find-figura.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
@@ -29,8 +28,7 @@ export type LifeDependencies = BulkDependencies & {
 
 /** The addresses that change a job's life after it was accepted. */
 export function createLife(dependencies: LifeDependencies) {
-  const { sql, node, callerOf, ended } = dependencies
-  const accept = acceptJob(dependencies)
+  const { sql, accept, node, callerOf, ended } = dependencies
   return new Elysia({ name: 'life' })
     .delete(
       '/:figura/_bulk/:id',
@@ -51,11 +49,8 @@ export function createLife(dependencies: LifeDependencies) {
         const caller = callerOf(request)
         const old = await inTime(requireJob(sql, caller.figuras, params))
         refuseRetry(old)
-        const { job } = await accept(old.figura, sentAgain(old, body), { caller, retryOf: old.id })
-        set.status = 202
-        set.headers.location = job.status_url
-        set.headers['retry-after'] = '1'
-        return job
+        const sender = { caller, retryOf: old.id }
+        return answerAccepted(set, await accept(old.figura, sentAgain(old, body), sender))
       },
       {
         params: JobParams,
