@@ -34,8 +34,9 @@ test('what a process of the same node left is cleared away, what belongs to anot
 
 test('what a process left is cleared away though nobody has fetched its end yet', async () => {
   using folder = freshFolder()
-  // the shell becomes a sleep, which never asks what became of the child that the shell had
-  const parent = Bun.spawn(['sh', '-c', 'true & echo $!; exec sleep 60'], { stdout: 'pipe' })
+  // the shell becomes a sleep, which never asks what became of the child that the shell had; one that ends at once the
+  // shell asks for itself, now and then
+  const parent = Bun.spawn(['sh', '-c', 'sleep 0.5 & echo $!; exec sleep 60'], { stdout: 'pipe' })
   const reader = parent.stdout.getReader()
   const pid = Number(new TextDecoder().decode((await reader.read()).value))
   await until('it is dead and still listed', async () =>
