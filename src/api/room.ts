@@ -1,4 +1,4 @@
-import { countLiveOfCaller, countLiveOfFigura } from '../db/keys.ts'
+import { countLive } from '../db/jobs.ts'
 import type { Sql } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import { inTime } from './in-time.ts'
@@ -43,8 +43,8 @@ export function openRoom(sql: Sql, { perFigura, perKey }: QueueLimits) {
   }
 
   return async (figura: string, caller: string): Promise<void> => {
-    await take(`The figura ${figura}`, perFigura, () => countLiveOfFigura(sql, figura, perFigura))
-    if (caller) await take(`The key ${caller}`, perKey, () => countLiveOfCaller(sql, caller, perKey))
+    await take(`The figura ${figura}`, perFigura, () => countLive(sql, { figura }, perFigura))
+    if (caller) await take(`The key ${caller}`, perKey, () => countLive(sql, { caller }, perKey))
   }
 }
 

@@ -234,7 +234,7 @@ export async function failJob(
 }
 
 /** Whether nobody will try a job again that might have succeeded: then it is told on the stream of dead letters. */
-export function isGivenUp({ code }: Problem): boolean {
+function isGivenUp({ code }: Problem): boolean {
   return code === 'attempts_exhausted' || code === 'deadline_exceeded'
 }
 

@@ -127,6 +127,23 @@ export async function listJobs(
   `
 }
 
+/**
+ * How many jobs of a figura, or that came by a key (`caller`), have not ended; it is not counted further than `most`.
+ */
+export async function countLive(
+  sql: Sql,
+  of: { figura: string } | { caller: string },
+  most: number,
+): Promise<number> {
+  const whose = 'figura' in of ? sql`figura = ${of.figura}` : sql`caller = ${of.caller}`
+  const [row] = await sql<{ jobs: number }[]>`
+    select count(*) as jobs from (
+      select from bulk.job where ${whose} and status in ('enfileirado', 'processando') limit ${most}
+    ) live
+  `
+  return row?.jobs ?? 0
+}
+
 export type LogLine = {
   at: Date
   level: 'info' | 'warn' | 'error'

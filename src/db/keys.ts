@@ -50,23 +50,3 @@ export async function revokeKey(sql: Sql, id: string): Promise<boolean> {
   `
   return count === 1
 }
-
-/** How many jobs of a figura have not ended; it is not counted further than `most`. */
-export async function countLiveOfFigura(sql: Sql, figura: string, most: number): Promise<number> {
-  const [row] = await sql<{ jobs: number }[]>`
-    select count(*) as jobs from (
-      select from bulk.job where figura = ${figura} and status in ('enfileirado', 'processando') limit ${most}
-    ) live
-  `
-  return row?.jobs ?? 0
-}
-
-/** How many jobs that came by a key have not ended; it is not counted further than `most`. */
-export async function countLiveOfCaller(sql: Sql, caller: string, most: number): Promise<number> {
-  const [row] = await sql<{ jobs: number }[]>`
-    select count(*) as jobs from (
-      select from bulk.job where caller = ${caller} and status in ('enfileirado', 'processando') limit ${most}
-    ) live
-  `
-  return row?.jobs ?? 0
-}

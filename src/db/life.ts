@@ -4,6 +4,7 @@ import { type Change, statesThatMay } from '../life.ts'
 import { fenced, type Fence } from './claims.ts'
 import { wakeNext } from './ends.ts'
 import { writeJobLog } from './jobs.ts'
+import { limitWait } from './locks.ts'
 import { type Sql, sqlState, storable, type Transaction } from './postgres.ts'
 
 /** How long the end of a job from outside waits for whoever has its row, in milliseconds. */
@@ -94,7 +95,7 @@ async function endNow(
   try {
     return await sql.begin(async (tx) => {
       // whoever merges has the row only from the end of the job to the COMMIT
-      await tx`select set_config('lock_timeout', ${`${ROW_LOCK_MS}ms`}, true)`
+      await limitWait(tx, ROW_LOCK_MS)
       const job = await end(tx)
       if (job) await wakeNext(tx, job.id)
       return job
@@ -134,7 +135,7 @@ export async function forgetChunks(sql: Sql, job: string): Promise<void> {
 /** Drops a table of ours, and waits for its users no longer than so. @throws PostgreSQL's 55P03 when it is in use */
 export async function dropSoon(sql: Sql, dropSql: string, waitMs: number): Promise<void> {
   await sql.begin(async (tx) => {
-    await tx`select set_config('lock_timeout', ${`${waitMs}ms`}, true)`
+    await limitWait(tx, waitMs)
     await tx.unsafe(dropSql)
   })
 }

@@ -1,5 +1,5 @@
 import type { WaitReason } from '../job.ts'
-import { fenced, type Fence } from './claims.ts'
+import { fenced, type Fence, releaseLease } from './claims.ts'
 import { storableText, type Sql } from './postgres.ts'
 
 /** How long a job has been put off for this reason, without anything of it done in between; in milliseconds. */
@@ -20,14 +20,9 @@ export async function putOff(
   fence: Fence,
   { reason, detail, delayMs }: { reason: WaitReason; detail: string; delayMs: number },
 ): Promise<boolean> {
-  if ('chunk' in fence && fence.chunk !== undefined) {
-    await sql`
-      update bulk.chunk set held_until = null, claims = claims - 1
-      where job = ${fence.job} and stage = ${fence.stage} and no = ${fence.chunk} and done_at is null
-    `
-  }
   // other chunks of the job go on meanwhile: the job itself is held back only where it is tried as a whole
   const whole = !('chunk' in fence)
+  if (!whole) await releaseLease(sql, fence, { uncount: true })
   const until = sql`now() + ${delayMs} * interval '1 millisecond'`
   const { count } = await sql`
     update bulk.job set

@@ -9,9 +9,8 @@ import { unsealUrl } from '../seal.ts'
 import { type Ahead, fetchAhead } from '../source/ahead.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
-import { patienceOf } from '../source/patience.ts'
 import { createLocalFile, type LocalFile } from '../source/ranged.ts'
-import { openSource, type SourceFile } from '../source/source.ts'
+import { openOptions, openSource, type SourceFile } from '../source/source.ts'
 import type { Context } from './context.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FittedColumn } from './fit.ts'
@@ -85,7 +84,7 @@ export async function openFile(
   context: Context,
   signal: AbortSignal,
 ): Promise<OpenFile> {
-  const { bounds, s3, allowLoopback, workDir } = context.config
+  const { bounds, workDir } = context.config
   const files = filesOf(job)
   const file =
     (files.length > 1 && planned ? await readFile(context.sql, job.id, no) : undefined) ?? files[no]
@@ -110,17 +109,9 @@ export async function openFile(
       whole ? await createLocalFile({ file: known.source, path: `${path}.parquet` }) : undefined,
     )
   }
-  const options = {
-    s3,
-    allowLoopback,
-    tailBytes: bounds.tailBytes,
-    expectedEtag: file.etag,
-    signal,
-    patience: patienceOf(bounds),
-  }
   const { secretKey: key } = context.config
   const url = unsealUrl(file.url, { no, sealed: job.secret, job: job.id, key })
-  const source = await openSource(url, options)
+  const source = await openSource(url, { ...openOptions(context.config), expectedEtag: file.etag, signal })
   refuseSize(source, file, { figura: job.definition, bounds })
   const keep = (opened: Opened) =>
     context.opened.keep({ job: job.id, stage, file: no, etag: source.etag }, opened)

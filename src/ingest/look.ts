@@ -6,9 +6,8 @@ import { BulkError } from '../errors.ts'
 import type { Column, Figura, Mode } from '../figura/types.ts'
 import { checkSource } from '../source/check.ts'
 import { fetchFooter } from '../source/footer.ts'
-import { patienceOf } from '../source/patience.ts'
 import { createLocalFile } from '../source/ranged.ts'
-import { openSource, type SourceFile } from '../source/source.ts'
+import { openOptions, openSource, type SourceFile } from '../source/source.ts'
 import { leavesOut } from './duplicates.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FileColumn } from './fit.ts'
@@ -42,18 +41,10 @@ type LookContext = {
  */
 export async function lookAt(looked: Looked, context: LookContext, signal: AbortSignal): Promise<void> {
   const { config } = context
-  const { s3, allowLoopback, bounds, workDir } = config
+  const { bounds, workDir } = config
   const { url, figura, sha256, etag } = looked
   checkSource(url, figura.sources, config)
-  const options = {
-    s3,
-    allowLoopback,
-    tailBytes: bounds.tailBytes,
-    expectedEtag: null,
-    signal,
-    patience: patienceOf(bounds),
-  }
-  const source = await openSource(url, options)
+  const source = await openSource(url, { ...openOptions(config), signal })
   refuseEtag(source, etag)
   refuseMore(source.name, 'bytes', source.bytes, [
     [bounds.fileBytes, 'FILE_MAX_GB'],

@@ -42,7 +42,7 @@ export async function rollbackOrphans(sql: Sql, log: Log): Promise<void> {
 }
 
 /** Finishes the merges that were decided by workers who have fallen silent; for that no queue is needed. */
-export async function finishDecided(sql: Sql, { node, leaseMs, tell, log }: Sweeper): Promise<void> {
+async function finishDecided(sql: Sql, { node, leaseMs, tell, log }: Sweeper): Promise<void> {
   for (const job of await takeDecided(sql, { leaseMs, limit: LIMIT })) {
     const { id, figura, stage, mergeTry, decision } = job
     const report = openJobLog({ sql, log, node, thread: null }, job)
@@ -61,7 +61,7 @@ export async function finishDecided(sql: Sql, { node, leaseMs, tell, log }: Swee
 }
 
 /** Drops stages whose job is over or has another one. One that is still in use is left to the next round. */
-export async function dropLeftStages(sql: Sql, log: Log): Promise<void> {
+async function dropLeftStages(sql: Sql, log: Log): Promise<void> {
   for (const left of await findLeftStages(sql, LIMIT))
     if (await dropLeftStage(sql, left)) log.warn('a stage was left behind; it is dropped', left)
 }

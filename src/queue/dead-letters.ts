@@ -1,4 +1,4 @@
-import type { Problem } from '../errors.ts'
+import type { DeadJob } from '../db/dead-letters.ts'
 import { publicUrl } from '../job.ts'
 import type { Queue } from './stream.ts'
 
@@ -8,20 +8,9 @@ const PUBLISH_TIMEOUT_MS = 5000
 /** Letters of one round, so that it ends. */
 const LIMIT = 100
 
-/** A job that was given up. */
-type Dead = {
-  id: string
-  figura: string
-  url: string
-  attempts: number
-  createdAt: Date
-  finishedAt: Date
-  error: Problem
-}
-
 /** The jobs that are to be told, and who is to hear that one was. */
 type Letters = {
-  find: (limit: number) => Promise<Dead[]>
+  find: (limit: number) => Promise<DeadJob[]>
   told: (job: string) => Promise<void>
 }
 
@@ -44,7 +33,7 @@ export async function sendDeadLetters(queue: Queue, { find, told }: Letters): Pr
 }
 
 /** What the message holds: the problem, and how to send the job again; of the address what is no secret. */
-function letterOf({ id, figura, url, attempts, createdAt, finishedAt, error }: Dead) {
+function letterOf({ id, figura, url, attempts, createdAt, finishedAt, error }: DeadJob) {
   return {
     job: id,
     figura,

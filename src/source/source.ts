@@ -1,5 +1,5 @@
 import { parseAddress } from '../address.ts'
-import type { S3Config } from '../config.ts'
+import type { Config, S3Config } from '../config.ts'
 import { BulkError } from '../errors.ts'
 import { publicUrl } from '../job.ts'
 import type { Range, Transport } from './answer.ts'
@@ -7,7 +7,7 @@ import { checkAddress } from './check.ts'
 import { webTransport } from './https.ts'
 import { openFile } from './opening.ts'
 import type { Resolve } from './network.ts'
-import { PATIENCE, type Patience } from './patience.ts'
+import { PATIENCE, type Patience, patienceOf } from './patience.ts'
 import { readRange, readWhole } from './reading.ts'
 import { s3Transport } from './s3.ts'
 
@@ -57,6 +57,15 @@ export type OpenOptions = {
   patience?: Patience
   /** For tests, which have names of their own. */
   resolve?: Resolve
+}
+
+/** What is allowed when a source is opened, and how long it is waited for, as the administrator has set it. */
+export function openOptions({
+  s3,
+  allowLoopback,
+  bounds,
+}: Pick<Config, 's3' | 'allowLoopback' | 'bounds'>): OpenOptions {
+  return { s3, allowLoopback, tailBytes: bounds.tailBytes, patience: patienceOf(bounds) }
 }
 
 /**
