@@ -78,9 +78,9 @@ export const MUTANTS: Mutant[] = [
     put: 'return `${task.job}:job`',
   }),
   one('the count of staged rows against the plan', 'postgres-crash', 6, {
-    file: 'src/ingest/merge.ts',
-    find: "    if (staged.kind === 'stage_lost') return staged\n",
-    put: "    if (staged.kind === 'stage_lost') return { kind: 'merged', stats: EMPTY, parts: 1 }\n",
+    file: 'src/ingest/merge-rows.ts',
+    find: 'const whole = total > 0 && done === total && (job.rows === null || copied.read === job.rows)',
+    put: 'const whole = total >= 0 && done >= 0 && job.rows !== -1',
   }),
   one('the mark of a chunk', 'overtaken', 1, {
     file: 'src/db/marks.ts',

@@ -189,7 +189,8 @@ async function checkServed(
     columns,
     sources: [`${origin}/`],
   }
-  const job = { id: 'a', url: `${origin}/um.parquet`, definition: figura, etag: null, bytes: null }
+  const facts = { secret: null, etag: null, bytes: null }
+  const job = { id: 'a', url: `${origin}/um.parquet`, definition: figura, ...facts }
   const context = { config, duckdb, opened: keepOpened(0) }
   const { signal } = new AbortController()
   await using file = await openFile(
