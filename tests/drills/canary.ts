@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 
 /** Listeners on this machine's loopback addresses that nobody has any business with. */
 export type Canary = AsyncDisposable & { port: number; hits(): number }
@@ -7,10 +7,13 @@ export type Canary = AsyncDisposable & { port: number; hits(): number }
 export async function startCanary(): Promise<Canary> {
   let hits = 0
   const servers: Server[] = []
+  const visitors = new Set<Socket>()
   const listen = async (port: number, host: string): Promise<number | undefined> => {
     const server = createServer((socket) => {
       hits++
-      socket.on('error', () => {})
+      visitors.add(socket)
+      socket.on('error', () => {}).on('close', () => visitors.delete(socket))
+      socket.resume()
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nid\n1\n')
     })
     const listening = await new Promise<boolean>((resolve) => {
@@ -27,6 +30,8 @@ export async function startCanary(): Promise<Canary> {
     port,
     hits: () => hits,
     [Symbol.asyncDispose]: async () => {
+      // a visitor who never leaves would keep the drill from telling of it
+      for (const visitor of visitors) visitor.destroy()
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
     },
   }

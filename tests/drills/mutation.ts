@@ -18,7 +18,7 @@ const PARTS = [
   'bun.lock',
 ]
 
-/** A drill that hangs on a mutant is red too; the longest ends in a minute on a quiet machine. */
+/** A drill that hangs on a mutant is red too, and may be past hearing; the longest ends in a minute when all is quiet. */
 const DRILL_MS = 300_000
 
 /** Each guard is taken out of a copy of the project, and the drill that watches over it has to notice. */
@@ -80,7 +80,7 @@ async function drillIn(copy: string, mutant: Mutant, seed: number): Promise<stri
       stdout: 'pipe',
       stderr: 'ignore',
       timeout: DRILL_MS,
-      killSignal: 'SIGTERM',
+      killSignal: 'SIGKILL',
     },
   )
   const text = await new Response(child.stdout).text()
