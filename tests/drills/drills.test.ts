@@ -4,7 +4,7 @@ import { clean, isClean, lineOf } from './drill.ts'
 
 const SEED = 7
 
-test.each(DRILLS.map((drill) => [drill.name, drill] as const))(
+test.concurrent.each(DRILLS.map((drill) => [drill.name, drill] as const))(
   'the drill %s finds nothing lost, doubled, unexpected or left behind',
   async (_, drill) => {
     const trial = { seed: SEED, runs: drill.runs.small }

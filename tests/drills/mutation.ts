@@ -18,7 +18,7 @@ const PARTS = [
   'bun.lock',
 ]
 
-/** A drill that hangs on a mutant is red too, and may be past hearing; the longest ends in a minute when all is quiet. */
+/** A drill that hangs on a mutant is red too, and past hearing; the longest ends in a minute when all is quiet. */
 const DRILL_MS = 300_000
 
 /** Each guard is taken out of a copy of the project, and the drill that watches over it has to notice. */
@@ -63,6 +63,7 @@ function cut(file: string, find: string, put: string): void {
 /** The drill's own line; undefined when it did not come to one. */
 async function drillIn(copy: string, mutant: Mutant, seed: number): Promise<string | undefined> {
   const more = mutant.only === undefined ? [] : ['--only', mutant.only]
+  // a group of its own, so that what a drill has started goes with it
   const child = Bun.spawn(
     [
       process.execPath,
@@ -74,16 +75,11 @@ async function drillIn(copy: string, mutant: Mutant, seed: number): Promise<stri
       `${mutant.runs}`,
       ...more,
     ],
-    {
-      cwd: copy,
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'ignore',
-      timeout: DRILL_MS,
-      killSignal: 'SIGKILL',
-    },
+    { cwd: copy, stdin: 'ignore', stdout: 'pipe', stderr: 'ignore', detached: true },
   )
+  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), DRILL_MS)
   const text = await new Response(child.stdout).text()
   await child.exited
+  clearTimeout(late)
   return text.split('\n').find((line) => line.startsWith(`drill ${mutant.drill} `) && line.includes('lost='))
 }
