@@ -103,12 +103,15 @@ function parseWeb(text: string): Address | NoAddress {
   return { scheme, origin: url.origin, host, port, path: url.pathname, query: url.search, loopback }
 }
 
-/** Looks at the path as it was written, and as it is after one, two and three decodings. */
+/**
+ * Looks at the path as it was written, and as it is after one, two and three decodings. What follows a ";" in a segment
+ * is a parameter to servers of Java: to them "..;x" is "..", while a proxy before them takes it for a name.
+ */
 function hasDotSegment(text: string): boolean {
   let path = text.replace(/\?.*$/s, '').replace(/^[a-z0-9]+:\/\//i, '')
   for (let level = 0; level <= 3; level++) {
-    if (path.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) return true
-    path = path.replace(/%(25|2e|2f|5c)/gi, (code) => decodeURIComponent(code))
+    if (path.split(/[/\\]/).some((segment) => /^\.\.?(;|$)/.test(segment))) return true
+    path = path.replace(/%(25|2e|2f|3b|5c)/gi, (code) => decodeURIComponent(code))
   }
   return false
 }

@@ -27,9 +27,11 @@ export function openRoom(sql: Sql, { perFigura, perKey }: QueueLimits) {
   const counts = new Map<string, Counted>()
 
   async function take(what: string, limit: number, count: () => Promise<number>): Promise<void> {
+    const before = counts.get(what)
+    const full = before && (await before.found) + before.taken >= limit
+    // looked up anew: of all that have waited for the line above, the first counts, and the others share its count
     let counted = counts.get(what)
     const age = performance.now() - (counted?.at ?? -Infinity)
-    const full = counted && (await counted.found) + counted.taken >= limit
     if (!counted || age > (full ? FULL_MS : GOOD_MS)) {
       counted = { at: performance.now(), found: inTime(count()), taken: 0 }
       counts.set(what, counted)

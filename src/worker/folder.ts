@@ -42,7 +42,8 @@ export function makeOwnFolder(workDir: string, node: string): string {
   const own = join(workDir, `${prefixOf(node)}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`)
   try {
     clearFolders(workDir, { node })
-    mkdirSync(own)
+    // what is fetched stands here: with 755 every user of the machine could read it
+    mkdirSync(own, { mode: 0o700 })
   } catch (error) {
     throw unwritable(workDir, error)
   }

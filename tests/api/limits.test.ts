@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { openBucket } from '../../src/api/rate.ts'
+import { openRoom } from '../../src/api/room.ts'
 import { type Api, startApi } from './api.ts'
 import { freshKey } from './keys.ts'
 
@@ -113,6 +114,17 @@ describe('the jobs that wait', () => {
     expect(await api.sql`select count(*) from bulk.job`).toMatchObject([{ count: 10 }])
   })
 
+  test('are counted though they come all at once when an earlier count is no longer good', async () => {
+    await using api = await limited()
+    await api.send('coisas')
+    const take = openRoom(api.sql, { perFigura: 10, perKey: 100 })
+    await take('coisas', 'key')
+    // a count that does not refuse is good for 1 s
+    await Bun.sleep(1050)
+    const taken = await Promise.allSettled(Array.from({ length: 40 }, () => take('coisas', 'key')))
+    expect(taken.filter(({ status }) => status === 'fulfilled')).toHaveLength(9)
+  })
+
   test('are counted anew once PostgreSQL is back', async () => {
     await using api = await limited({ queue: { perFigura: 2, perKey: 2 } })
     await api.sql`alter table bulk.job rename to elsewhere`
@@ -122,7 +134,7 @@ describe('the jobs that wait', () => {
   })
 })
 
-async function limited(options: Parameters<typeof startApi>[0]): Promise<Api> {
+async function limited(options: Parameters<typeof startApi>[0] = {}): Promise<Api> {
   const api = await startApi(options)
   api.figura('coisas')
   return api

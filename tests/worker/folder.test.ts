@@ -14,6 +14,11 @@ test('a worker has a folder of its own, named after its node and its process', (
   expect(existsSync(first) && existsSync(second)).toBe(true)
 })
 
+test('what a worker fetches is for its own eyes: other users of the machine may not look into its folder', () => {
+  using folder = freshFolder()
+  expect((statSync(makeOwnFolder(folder.path, 'node')).mode & 0o777).toString(8)).toBe('700')
+})
+
 test('what a process of the same node left is cleared away, what belongs to another node is not', async () => {
   using folder = freshFolder()
   const gone = Bun.spawn(['true'])

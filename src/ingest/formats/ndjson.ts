@@ -94,7 +94,9 @@ function pairsOf(line: string, row: number): [key: string, json: string][] {
     if (SURROGATE.test(line) && HALF_PAIR.test(JSON.stringify(value)))
       throw new SyntaxError('half a character')
   } catch (error) {
-    throw badRow(row, `a line that is not JSON (${(error as Error).message})`, 'one JSON object on each line')
+    // in quotes a message repeats what stands there, and that may be of a column that is sensitive
+    const said = (error as Error).message.replace(/:? ".*/s, '')
+    throw badRow(row, `a line that is not JSON (${said})`, 'one JSON object on each line')
   }
   let at = skipBlanks(line, 0)
   if (line[at] !== '{') throw badRow(row, 'a line that is no object', 'one JSON object on each line')
