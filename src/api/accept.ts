@@ -70,7 +70,9 @@ export function acceptJob(dependencies: AcceptDependencies) {
   return async (name: string, body: Submission, { caller, key, retryOf }: Sender): Promise<Answered> => {
     const named = key !== undefined && isFiguraName(name)
     const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
-    const once = named ? onceOf(body, { ...asked, key }) : undefined
+    const once = named
+      ? onceOf({ ...body, ...(retryOf && { retry_of: retryOf }) }, { ...asked, key })
+      : undefined
     const before = once && (await inTime(findBefore(sql, once)))
     if (before) return before
     const served = findFigura(caller.figuras, name)

@@ -11,6 +11,7 @@ import { figuraUnknown } from './find-figura.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
 import { invalid, requireObject } from './invalid.ts'
+import { keyOf } from './once.ts'
 import { CANCEL, PAUSE, RESUME, RETRY } from './life-docs.ts'
 import { PauseState, Retry } from './life-schemas.ts'
 import { readDetails } from './rejects-view.ts'
@@ -51,7 +52,9 @@ export function createLife(dependencies: LifeDependencies) {
         const caller = callerOf(request)
         const old = await inTime(requireJob(sql, caller.figuras, params))
         refuseRetry(old)
-        const { job } = await accept(old.figura, sentAgain(old, body), { caller, retryOf: old.id })
+        const sender = { caller, key: keyOf(request.headers), retryOf: old.id }
+        const { job, replayed } = await accept(old.figura, sentAgain(old, body), sender)
+        if (replayed) set.headers['idempotency-replayed'] = 'true'
         set.status = 202
         set.headers.location = job.status_url
         set.headers['retry-after'] = '1'
