@@ -74,7 +74,9 @@ export function acceptJob(dependencies: AcceptDependencies): Accept {
   return async (name, body, { caller, key, retryOf }) => {
     const named = key !== undefined && isFiguraName(name)
     const asked = { caller: caller.id, figura: name, keepMs: idempotencyMs }
-    const once = named ? onceOf(body, { ...asked, key }) : undefined
+    const once = named
+      ? onceOf({ ...body, ...(retryOf && { retry_of: retryOf }) }, { ...asked, key })
+      : undefined
     const before = once && (await inTime(findBefore(sql, once)))
     if (before) return before
     const served = findFigura(caller.figuras, name)

@@ -128,6 +128,20 @@ export const SENT_ERRORS: ErrorCode[] = [
   'unavailable',
 ]
 
+/** The headers that a request which makes a job may have. */
+export const SENT_TAKES = {
+  'Idempotency-Key':
+    'A name for this request, such as a UUID: 1 to 255 characters of ASCII without a space. Sent again with the ' +
+    'same body it has the answer of the first time; with another body it is refused.',
+}
+
+/** The headers of the answer to it. */
+export const SENT_HEADERS = {
+  Location: 'The status_url.',
+  'Retry-After': 'Seconds to wait before asking for the status.',
+  'Idempotency-Replayed': 'true: the request was accepted before, under the same Idempotency-Key.',
+}
+
 const SUBMIT = says({
   id: 'submitFile',
   summary: 'Send a file',
@@ -139,16 +153,8 @@ const SUBMIT = says({
   tag: 'Jobs',
   scope: 'submit',
   errors: SENT_ERRORS,
-  takes: {
-    'Idempotency-Key':
-      'A name for this request, such as a UUID: 1 to 255 characters of ASCII without a space. Sent again with the ' +
-      'same body it has the answer of the first time; with another body it is refused.',
-  },
-  headers: {
-    Location: 'The status_url.',
-    'Retry-After': 'Seconds to wait before asking for the status.',
-    'Idempotency-Replayed': 'true: the request was accepted before, under the same Idempotency-Key.',
-  },
+  takes: SENT_TAKES,
+  headers: SENT_HEADERS,
 })
 
 const STATUS = says({

@@ -1,4 +1,4 @@
-import { SENT_ERRORS } from './bulk.ts'
+import { SENT_ERRORS, SENT_HEADERS, SENT_TAKES } from './bulk.ts'
 import { says } from './operation.ts'
 
 export const CANCEL = says({
@@ -22,13 +22,16 @@ export const RETRY = says({
   tag: 'Jobs',
   scope: 'submit',
   errors: [...SENT_ERRORS, 'job_unknown', 'job_not_ended', 'job_completed'],
-  headers: { Location: 'The status_url.', 'Retry-After': 'Seconds to wait before asking for the status.' },
+  takes: SENT_TAKES,
+  headers: SENT_HEADERS,
 })
 
 export const PAUSE = says({
   id: 'pauseFigura',
   summary: 'Pause a figura',
-  description: 'Its jobs are accepted as ever, and none is begun. Those that are at work go on to their end.',
+  description:
+    'Its jobs are accepted as ever, and none is begun. Those that are at work go on to their end, and so does an ' +
+    'earlier one that they wait for.',
   tag: 'Jobs',
   scope: 'operate',
   errors: ['figura_unknown', 'unavailable'],

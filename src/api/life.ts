@@ -10,6 +10,7 @@ import { figuraUnknown } from './find-figura.ts'
 import { requireJob } from './find-job.ts'
 import { inTime } from './in-time.ts'
 import { invalid, requireObject } from './invalid.ts'
+import { keyOf } from './once.ts'
 import { CANCEL, PAUSE, RESUME, RETRY } from './life-docs.ts'
 import { PauseState, Retry } from './life-schemas.ts'
 import { readDetails } from './rejects-view.ts'
@@ -49,7 +50,7 @@ export function createLife(dependencies: LifeDependencies) {
         const caller = callerOf(request)
         const old = await inTime(requireJob(sql, caller.figuras, params))
         refuseRetry(old)
-        const sender = { caller, retryOf: old.id }
+        const sender = { caller, key: keyOf(request.headers), retryOf: old.id }
         return answerAccepted(set, await accept(old.figura, sentAgain(old, body), sender))
       },
       {

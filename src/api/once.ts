@@ -20,8 +20,8 @@ export function keyOf(headers: Headers): string | undefined {
   })
 }
 
-/** A request under its key. The order of the fields of a body says nothing. */
-export function onceOf(body: Submission, sent: Omit<Once, 'body'>): Once {
+/** A request under its key: its body, and the job that it does again. The order of the fields says nothing. */
+export function onceOf(body: Submission & { retry_of?: string }, sent: Omit<Once, 'body'>): Once {
   const fields = Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1))
   const text = JSON.stringify(fields)
   return { ...sent, body: new Bun.CryptoHasher('sha256').update(text).digest('hex') }

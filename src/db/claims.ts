@@ -1,6 +1,7 @@
 import type { Figura } from '../figura/types.ts'
 import type { Job } from './jobs.ts'
 import { withoutWaiting } from './locks.ts'
+import { lastBegun } from './pause.ts'
 import type { Sql, Transaction } from './postgres.ts'
 
 /**
@@ -78,16 +79,22 @@ function ownOrEarliest(sql: Sql, { job, figura }: Wish, limits: { attempts: numb
     (
       select id from bulk.job first
       where figura = ${figura} and status in ('enfileirado', 'processando') and stage is null
-        and lease_until <= now() and attempts < ${limits.attempts} and not ${paused(sql, 'first')}
+        and lease_until <= now() and attempts < ${limits.attempts} and not ${paused(sql, 'first', sql`${figura}`)}
       order by seq limit 1 for update skip locked
     )
   )`
 }
 
-/** Whether a job has yet to be begun, and its figura is paused. */
-function paused(sql: Sql, job: 'job' | 'first') {
-  const { figura, status } = { figura: sql(`${job}.figura`), status: sql(`${job}.status`) }
-  return sql`(${status} = 'enfileirado' and exists (select from bulk.pause where pause.figura = ${figura}))`
+/**
+ * Whether a job has yet to be begun, and its figura is paused. One that a later job waits for is begun all the same:
+ * that one was begun before the pause, and would else wait for its end, or for the end of its own time.
+ * @param figura the job's; where it is given apart, the jobs that were begun are looked for once for all rows
+ */
+function paused(sql: Sql, job: 'job' | 'first', figura = sql`${sql(job)}.figura`) {
+  return sql`(
+    ${sql(job)}.status = 'enfileirado' and exists (select from bulk.pause where pause.figura = ${figura})
+    and ${sql(job)}.seq > ${lastBegun(sql, figura)}
+  )`
 }
 
 /** When a job has to have ended that is claimed for the first time now: as its figura and the service say. */
@@ -190,8 +197,8 @@ export async function renewLease(sql: Sql, fence: Fence, leaseMs: number): Promi
 
 /**
  * Gives a job (or a chunk of it) back, so that the next delivery can claim it: at once, or a job after `delayMs`,
- * whoever's doorbell rings meanwhile. `uncount`: the try that was
- * counted at the claim is taken back, since a stop is no failure; a job that is planned already keeps its number.
+ * whoever's doorbell rings meanwhile. `uncount`: the try that was counted at the claim is taken back, since a stop is
+ * no failure. A stage is named by the attempt that made it, and no later one may come below it.
  */
 export async function releaseLease(
   sql: Sql,
@@ -208,7 +215,7 @@ export async function releaseLease(
     await sql`
       update bulk.job set
         lease_until = now() + ${delayMs} * interval '1 millisecond',
-        attempts = attempts - case when stage is null then ${tries}::int else 0 end
+        attempts = greatest(attempts - ${tries}::int, coalesce(stage, 0))
       where id = ${fence.job} and ${fenced(sql, fence)}
     `
   }

@@ -3,6 +3,7 @@ import type { DryRun, Format, Phase, Status, WaitReason } from '../job.ts'
 import type { Problem } from '../errors.ts'
 import { keepOnce, type Once } from './idempotency.ts'
 import { withoutWaiting } from './locks.ts'
+import { lastBegun } from './pause.ts'
 import { storable, storableText, type Sql, type Transaction } from './postgres.ts'
 
 /** A job as its row has it. Times are PostgreSQL's; sizes in bytes, durations in milliseconds. */
@@ -193,6 +194,9 @@ export async function takeStalled(
   { overdueMs, nextMs, limit, after }: { overdueMs: number; nextMs: number; limit: number; after?: string },
 ): Promise<{ id: string; figura: string; ring: number }[]> {
   return sql`
+    with paused as materialized (
+      select figura, ${lastBegun(sql, sql`pause.figura`)} as last_begun from bulk.pause
+    )
     update bulk.job set
       ring = ring + 1,
       ring_at = now() + least(${nextMs} * power(2, ${after ? sql`0` : sql`least(ring, 10)`}), 600000)
@@ -201,7 +205,9 @@ export async function takeStalled(
       select id from bulk.job
       where status in ('enfileirado', 'processando')
         and ring_at <= now() - ${overdueMs} * interval '1 millisecond'
-        and not (status = 'enfileirado' and figura in (select figura from bulk.pause))
+        and not (status = 'enfileirado' and exists (
+          select from paused where paused.figura = job.figura and paused.last_begun < job.seq
+        ))
         ${after ? sql`and id > ${after}` : sql``}
       order by ${after ? sql`id` : sql`ring_at`}
       limit ${limit}

@@ -1,3 +1,4 @@
+import type { PendingQuery, Row } from 'postgres'
 import type { Sql } from './postgres.ts'
 
 /** Since when no job of a figura is begun, and who asked for it. */
@@ -33,4 +34,11 @@ export async function takeQueued(
     )
     returning id, figura, ring
   `
+}
+
+/** The place in the order of acceptance of a figura's last job that was begun and lives; 0: there is none. */
+export function lastBegun(sql: Sql, figura: PendingQuery<Row[]>) {
+  return sql`coalesce((
+    select max(begun.seq) from bulk.job begun where begun.figura = ${figura} and begun.status = 'processando'
+  ), 0)`
 }

@@ -77,18 +77,29 @@ type Run = (task: Task, deliveries: number) => Promise<Outcome>
 /** A task that has come so many times has twice ended without a word, or failed. */
 const SUSPECT_DELIVERIES = 3
 
+/** How much longer one of them waits with each delivery while another one runs, and how long at the most. */
+const APART_MS = 500
+const APART_MAX_MS = 10_000
+
 /**
  * Runs one task at a time of those that came twice without an end, beside others. A file that kills its reader takes
  * what runs beside it along, and that comes again at the same moment as the file: a neighbour would lose each of its
- * tries to it.
+ * tries to it. The others of its kind go back: waiting here, as many as there are threads keep all new work out.
  */
 function apart(run: (task: Task) => Promise<Outcome>): Run {
-  let last: Promise<unknown> = Promise.resolve()
-  return (task, deliveries) => {
+  let busy = false
+  return async (task, deliveries) => {
     if (deliveries < SUSPECT_DELIVERIES) return run(task)
-    const turn = last.then(() => run(task))
-    last = turn.catch(() => {})
-    return turn
+    if (busy) {
+      const delayMs = Math.min(APART_MS * (deliveries - SUSPECT_DELIVERIES + 1), APART_MAX_MS)
+      return { kind: 'again', delayMs, reason: 'another task runs that came as often' }
+    }
+    busy = true
+    try {
+      return await run(task)
+    } finally {
+      busy = false
+    }
   }
 }
 

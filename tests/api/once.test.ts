@@ -123,3 +123,39 @@ describe('a request with an Idempotency-Key', () => {
     expect((await put('um', { url: URL }, '%00')).status).toBe(404)
   })
 })
+
+describe('a retry with an Idempotency-Key', () => {
+  const retry = (id: string, key: string, body?: unknown) =>
+    api.ask(`/coisas/_bulk/${id}/retry`, {
+      method: 'POST',
+      body: body === undefined ? null : JSON.stringify(body),
+      headers: { 'idempotency-key': key },
+    })
+  const failed = async () => {
+    const id = await api.send('coisas')
+    await api.sql`update bulk.job set status = 'erro', finished_at = now() where id = ${id}`
+    return id
+  }
+
+  test('that is sent again has the same answer, and makes no second job', async () => {
+    const old = await failed()
+    expect((await retry(old, 'de novo')).body.code).toBe('idempotency_key_invalid')
+    const answers = await Promise.all([1, 2, 3].map(() => retry(old, 'outra-vez')))
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1)
+    const again = await retry(old, 'outra-vez')
+    expect([again.body.id, again.headers.get('idempotency-replayed')]).toEqual([answers[0]?.body.id, 'true'])
+    expect(await jobs()).toHaveLength(2)
+  })
+
+  test('is another request than the PUT, one from elsewhere, and that of another job', async () => {
+    const old = await failed()
+    expect((await retry(old, 'um')).status).toBe(202)
+    const others = [
+      await put('um'),
+      await retry(old, 'um', { url: OTHER }),
+      await retry(await failed(), 'um'),
+    ]
+    expect(others.map(({ body }) => body.code)).toEqual(Array(3).fill('idempotency_key_reused'))
+  })
+})

@@ -151,6 +151,20 @@ describe('a lease', () => {
     await releaseLease(sql, { job: id, attempt: 1 })
     expect((await take(id)).kind).toBe('claimed')
   })
+
+  test('that is given back by a stop costs no attempt, in a merge as little as before there was a stage', async () => {
+    const { id, figura } = await planned('parada', 1)
+    await sql`update bulk.job set phase = 'merge' where id = ${id}`
+    for (let stops = 0; stops < LIMITS.attempts; stops++) {
+      await expireLease(id)
+      const fence = { job: id, attempt: await attempt(id) }
+      expect(fence.attempt).toBe(2)
+      await releaseLease(sql, fence, { uncount: true })
+    }
+    // a stage is named by the attempt that made it: no later one comes below it
+    await releaseLease(sql, { job: id, attempt: 1 }, { uncount: true })
+    expect((await findJob(sql, figura, id))?.attempts).toBe(1)
+  })
 })
 
 describe('a chunk', () => {

@@ -108,6 +108,18 @@ describe('a paused figura', () => {
     expect((await takeQueued(sql, 'pausa', 10)).map(({ id }) => id)).toEqual([second.id])
     expect((await take(second.id)).kind).toBe('claimed')
   })
+
+  test('has a job begun that a later one waits for, which was begun before the pause', async () => {
+    const [first, second, third] = [await accept('atras'), await accept('atras'), await accept('atras')]
+    await attempt(second.id)
+    await pauseFigura(sql, 'atras', 'somebody')
+    await sql`update bulk.job set ring_at = now() - interval '1 h' where id in ${sql([first.id, third.id])}`
+    const rung = await takeStalled(sql, { overdueMs: 0, nextMs: 1000, limit: 100 })
+    expect(rung.filter(({ figura }) => figura === 'atras').map(({ id }) => id)).toEqual([first.id])
+    const any = () => claimJob(sql, { job: third.id, figura: 'atras', orEarliest: true }, LIMITS)
+    expect(await any()).toMatchObject({ kind: 'claimed', job: { id: first.id } })
+    expect(await any()).toEqual({ kind: 'paused' })
+  })
 })
 
 describe('a try that is put off', () => {

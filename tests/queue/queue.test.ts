@@ -64,6 +64,30 @@ describe('a task', () => {
     expect(beside.map((others) => others.filter((job) => job !== named('new')).length)).toEqual([0, 1, 0])
   })
 
+  test('that came twice without an end and waits for one of its kind leaves its thread to others', async () => {
+    const queue = await connected()
+    const seen = new Map<string, number>()
+    const ended: string[] = []
+    const first = Promise.withResolvers<void>()
+    let alone = 0
+    work(queue, 2, async ({ job }) => {
+      const times = (seen.get(job) ?? 0) + 1
+      seen.set(job, times)
+      if (job !== named('new') && times < 3) return { kind: 'again', delayMs: 1, reason: 'test' }
+      if (job !== named('new') && alone++ === 0) await first.promise
+      ended.push(job)
+      return DONE
+    })
+    for (const job of ['one', 'other', 'third']) await publishTask(queue, doorbell(job))
+    await until('one is run', async () => alone || undefined)
+    await Bun.sleep(200)
+    await publishTask(queue, doorbell('new'))
+    await until('the new one is run', async () => ended[0])
+    expect(ended).toEqual([named('new')])
+    first.resolve()
+    await until('all are run', async () => (ended.length === 4 ? true : undefined))
+  })
+
   test('that is put back for no whole number of milliseconds does not come at once', async () => {
     const queue = await connected()
     const seen: string[] = []
