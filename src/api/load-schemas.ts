@@ -48,14 +48,15 @@ const file = Type.Integer({
   examples: [0],
 })
 
-const HELD_BY = [...WAIT_REASONS, 'paused'] as const
+const HELD_BY = [...WAIT_REASONS, 'paused', 'order'] as const
 
 export const Waiting = t.Object(
   {
     reason: oneOf(HELD_BY, {
       description:
         'source: it fails, and is tried again. capacity: there is no room (a full disk, no connection), and the ' +
-        'job waits for it. paused: no job of the figura is begun. None of it costs an attempt.',
+        'job waits for it. paused: no job of the figura is begun. order: an earlier job of the figura has to end ' +
+        'first. None of it costs an attempt.',
       examples: ['capacity'],
     }),
     detail: t.String({
@@ -63,7 +64,7 @@ export const Waiting = t.Object(
       examples: ['could not extend file: No space left on device'],
     }),
     since: t.String({ 'x-format': 'date-time', description: 'Since when.', examples: [CREATED] }),
-    until: time('When it is tried again; null: when the figura is resumed.'),
+    until: time('When it is tried again; null: when the figura is resumed, or the earlier job has ended.'),
   },
   {
     description:

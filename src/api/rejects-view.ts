@@ -1,3 +1,4 @@
+import { findEarlier } from '../db/ends.ts'
 import type { Job } from '../db/jobs.ts'
 import { findPause } from '../db/pause.ts'
 import type { Sql } from '../db/postgres.ts'
@@ -17,19 +18,20 @@ export function rejectedCount({ rejected, rowsRejected }: Job): number {
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */
 export async function readDetails(sql: Sql, job: Job): Promise<Details> {
-  const [files, by, pause] = await Promise.all([
+  const [files, by, pause, earlier] = await Promise.all([
     job.urls ? readFiles(sql, job.id) : [],
     rejectedCount(job) > 0 ? groupRejects(sql, job.id) : undefined,
     job.status === 'enfileirado' ? findPause(sql, job.figura) : undefined,
+    job.phase === 'wait' ? findEarlier(sql, job) : undefined,
   ])
-  const paused = pause?.at
+  const held = { paused: pause?.at, earlier: earlier?.id }
   const rows = new Map(files.map((file) => [file.no, file]))
   const listed = job.urls?.map((url, no) => {
     // of one file alone, such as a pattern may stand for, the job's own row tells
     const { rows: count = null, bytes = null } = rows.get(no) ?? (job.urls?.length === 1 ? job : {})
     return { url: publicUrl(url), rows: count, bytes }
   })
-  if (!by) return { files: listed ?? null, rejects: null, paused }
+  if (!by) return { files: listed ?? null, rejects: null, ...held }
   const figura = await readContract(sql, job.contract)
   const groups = by.map(({ columnName, rule, count, examples }) => ({
     column: columnName,
@@ -41,7 +43,7 @@ export async function readDetails(sql: Sql, job: Job): Promise<Details> {
       value: exampleValue(figura, columnName, record),
     })),
   }))
-  return { files: listed ?? null, rejects: { ...rejectsPlace(job), by: groups }, paused }
+  return { files: listed ?? null, rejects: { ...rejectsPlace(job), by: groups }, ...held }
 }
 
 /** How many rows a job has left out, and where they can be read. */

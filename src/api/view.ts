@@ -21,6 +21,8 @@ export function pollSeconds(job: Job, nowMs = Date.now()): number {
 export type Details = Pick<JobStatus, 'files' | 'rejects'> & {
   /** Since when its figura is paused. */
   paused?: Date
+  /** The id of the earlier job that it waits for. */
+  earlier?: string
 }
 
 /** A job as exporters see it. Every field is there; what is not known (yet) is null. */
@@ -68,17 +70,14 @@ export function jobView(job: Job, details: Details = briefly(job), nowMs = Date.
     attempts: job.attempts,
     retry_of: job.retryOf,
     deadline: job.deadlineAt?.toISOString() ?? null,
-    waiting: waitingView(job, details.paused, nowMs),
+    waiting: waitingView(job, details, nowMs),
     error: job.error,
   }
 }
 
 /** Why nobody works on a job at this moment, where that is not for want of a worker. */
-function waitingView(
-  { status, waiting }: Job,
-  paused: Date | undefined,
-  nowMs: number,
-): JobStatus['waiting'] {
+function waitingView(job: Job, { paused, earlier }: Details, nowMs: number): JobStatus['waiting'] {
+  const { status, waiting } = job
   if (status === 'enfileirado' && paused)
     return {
       reason: 'paused',
@@ -86,9 +85,20 @@ function waitingView(
       since: paused.toISOString(),
       until: null,
     }
+  if (job.phase === 'wait' && earlier)
+    return {
+      reason: 'order',
+      detail: `The job ${earlier} was accepted earlier, and has to end first.`,
+      since: stagedAt(job).toISOString(),
+      until: null,
+    }
   if (!isLive(status) || !waiting || Date.parse(waiting.until) < nowMs) return null
   const { reason, detail, since, until } = waiting
   return { reason, detail, since: new Date(since).toISOString(), until: new Date(until).toISOString() }
+}
+
+function stagedAt({ stagingAt, stageMs, createdAt }: Job): Date {
+  return stagingAt ? new Date(stagingAt.getTime() + (stageMs ?? 0)) : createdAt
 }
 
 /** Since when the jobs of a figura are held back, as it is answered. */

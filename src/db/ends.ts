@@ -9,13 +9,20 @@ export async function hasEarlier(
   sql: Sql | Transaction,
   job: { figura: string; seq: number },
 ): Promise<boolean> {
-  const [row] = await sql<{ waits: boolean }[]>`
-    select exists (
-      select from bulk.job
-      where figura = ${job.figura} and seq < ${job.seq} and status in ('enfileirado', 'processando')
-    ) as waits
+  return (await findEarlier(sql, job)) !== undefined
+}
+
+/** The first of the figura's jobs that were accepted before this one, and are still alive. */
+export async function findEarlier(
+  sql: Sql | Transaction,
+  job: { figura: string; seq: number },
+): Promise<{ id: string } | undefined> {
+  const [row] = await sql<{ id: string }[]>`
+    select id from bulk.job
+    where figura = ${job.figura} and seq < ${job.seq} and status in ('enfileirado', 'processando')
+    order by seq limit 1
   `
-  return row?.waits ?? false
+  return row
 }
 
 /** Lets the job wait for its turn: gives the lease back, and costs no doorbell for ten minutes. */

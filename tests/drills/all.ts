@@ -12,6 +12,7 @@ import { mutation } from './mutation.ts'
 import { namedPoints } from './named-points.ts'
 import { natsAmnesia } from './nats-amnesia.ts'
 import { natsDown } from './nats-down.ts'
+import { natsPurge } from './nats-purge.ts'
 import { overtaken } from './overtaken.ts'
 import { postgresCrash } from './postgres-crash.ts'
 import { secrets } from './secrets.ts'
@@ -25,6 +26,7 @@ export const DRILLS: Drill[] = [
   overtaken,
   natsAmnesia,
   natsDown,
+  natsPurge,
   postgresCrash,
   commitCut,
   diskFull,

@@ -64,8 +64,8 @@ export const MUTANTS: Mutant[] = [
   }),
   one('the order of acceptance', 'concurrency', 40, {
     file: 'src/db/ends.ts',
-    find: 'return row?.waits ?? false',
-    put: 'return row === undefined',
+    find: 'return (await findEarlier(sql, job)) !== undefined',
+    put: 'return (await findEarlier(sql, job)) === null',
   }),
   one("the sweeper's rings", 'nats-down', 20, {
     file: 'src/db/jobs.ts',

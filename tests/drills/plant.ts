@@ -18,6 +18,8 @@ export type Plant = AsyncDisposable & {
   sql: postgres.Sql
   bucket: FreshBucket
   folder: string
+  /** The name of its stream. */
+  stream: string
   /** What the API has answered to a PUT of a file that is uploaded; a 202 is a promise, which is kept count of. */
   put(url: string): Promise<Answer>
   /** Writes the file and puts it into the bucket; gives its address. */
@@ -100,7 +102,7 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
   )
   const sending = sender(api, bucket, folder.path)
   const plant: Plant = {
-    ...{ api, crew, sql, bucket, folder: folder.path },
+    ...{ api, crew, sql, bucket, folder: folder.path, stream: common.stream },
     ...sending,
     settled: (timeoutMs) => untilSettled(sql, timeoutMs),
     check: async (say) => {

@@ -103,6 +103,12 @@ test('one that waits for its turn, and the one that it waits for', async () => {
   await phase(second, 'wait')
   const third = await send('turno', await upload('turno', DIRECT))
   await phase(third, 'wait')
+  for (const job of [second, third])
+    expect((await api.get(job.statusUrl)).body.waiting).toMatchObject({
+      reason: 'order',
+      detail: `The job ${first.id} was accepted earlier, and has to end first.`,
+      until: null,
+    })
   await letsGo(second, false)
   await letsGo(first)
   stall = 'nothing'
