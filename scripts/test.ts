@@ -8,6 +8,7 @@ process.exitCode = await withServers(
     ...[
       'test',
       '--timeout=60000',
+      '--parallel=2',
       '--max-concurrency=2',
       '--reporter=junit',
       `--reporter-outfile=${reportOf(dir)}`,
