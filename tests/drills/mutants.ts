@@ -67,12 +67,12 @@ export const MUTANTS: Mutant[] = [
     find: 'return (await findEarlier(sql, job)) !== undefined',
     put: 'return (await findEarlier(sql, job)) === null',
   }),
-  one("the sweeper's rings", 'nats-down', 20, {
+  one("the sweeper's rings", 'nats-purge', 5, {
     file: 'src/db/jobs.ts',
     find: 'and ring_at <= now() -',
     put: "and ring_at <= now() - interval '1 day' -",
   }),
-  one('the number of the ring in the id of a message', 'kill-storm', 20, {
+  one('the number of the ring in the id of a message', 'nats-purge', 5, {
     file: 'src/queue/publish.ts',
     find: 'return `${task.job}:job:${task.ring}`',
     put: 'return `${task.job}:job`',

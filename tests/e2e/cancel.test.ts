@@ -30,6 +30,8 @@ let worker: Service
 let source: FileServer
 /** What the source keeps back: everything, or all but the footer; else nothing. */
 let stall: 'all' | 'rows' | 'nothing' = 'nothing'
+/** How many requests of the job at hand have no answer. */
+let stalled = 0
 
 beforeAll(async () => {
   mkdirSync(figuras)
@@ -37,6 +39,7 @@ beforeAll(async () => {
   source = await serveFile(await bytesOf(STAGED), {
     lie: ({ range }, _, honest) => {
       if (stall === 'nothing' || (stall === 'rows' && range.startsWith('bytes=-'))) honest()
+      else stalled++
     },
   })
   const common = { databaseUrl: database.url, stream: freshStream(), figurasDir: figuras }
@@ -86,10 +89,12 @@ test('one whose source says nothing', async () => {
 })
 
 test('one whose rows do not come', async () => {
-  stall = 'rows'
+  ;[stall, stalled] = ['rows', 0]
   writeFigura('etapa')
   const job = await send('etapa', `${source.origin}/etapa/x.parquet`)
+  // a job is in this phase before the first of its chunks has come to a thread
   await phase(job, 'stage')
+  await until('its rows are asked for', async () => stalled > 0 || undefined)
   await letsGo(job)
   stall = 'nothing'
 })
