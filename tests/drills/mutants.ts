@@ -77,11 +77,24 @@ export const MUTANTS: Mutant[] = [
     find: 'return `${task.job}:job:${task.ring}`',
     put: 'return `${task.job}:job`',
   }),
-  one('the count of staged rows against the plan', 'postgres-crash', 6, {
-    file: 'src/ingest/merge-rows.ts',
-    find: 'const whole = total > 0 && done === total && (job.rows === null || copied.read === job.rows)',
-    put: 'const whole = total >= 0 && done >= 0 && job.rows !== -1',
-  }),
+  {
+    // each of the two stands behind the other: with the first alone the job ends as statistics_differ
+    guard: 'the count of staged rows against the plan, and the sums of a load',
+    cuts: [
+      {
+        file: 'src/ingest/merge-rows.ts',
+        find: 'const whole = total > 0 && done === total && (job.rows === null || copied.read === job.rows)',
+        put: 'const whole = total >= 0 && done >= 0 && job.rows !== -1',
+      },
+      {
+        file: 'src/ingest/merge-stats.ts',
+        find: '  if (breach) throw differs(breach, counted)\n',
+        put: '  if (breach?.[0] === undefined && breach) throw differs(breach, counted)\n',
+      },
+    ],
+    drill: 'postgres-crash',
+    runs: 6,
+  },
   one('the mark of a chunk', 'overtaken', 1, {
     file: 'src/db/marks.ts',
     find: "    if (count !== 1) return { kind: 'lost' }\n",
