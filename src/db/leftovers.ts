@@ -4,8 +4,8 @@ import type { Sql, Transaction } from './postgres.ts'
 export type LeftStage = { job: string; stage: number }
 
 /**
- * Up to `limit` stages that nobody works with: their job is over or gone, or has another stage by now. Those that we may
- * not drop, since another role has made them, are not among them.
+ * Up to `limit` stages that nobody works with: their job is over or gone, or has another stage by now. None of those
+ * that we may not drop, since another role has made them.
  */
 export async function findLeftStages(sql: Sql, limit: number): Promise<LeftStage[]> {
   return sql<LeftStage[]>`

@@ -24,7 +24,7 @@ test('a letter that NATS refuses holds back none behind it, and the round tells 
   }
 })
 
-test('a job that cannot be marked as told holds back none either, and is no second message when it is sent again', async () => {
+test('a job that cannot be marked as told holds back none either, and is no second message later', async () => {
   const queue = await connected()
   const jobs = [dead('one'), dead('two')]
   const told: string[] = []
