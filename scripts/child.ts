@@ -23,23 +23,16 @@ type ChildOptions = {
 
 /**
  * Starts a process that never outlives this one. It has a session of its own, so that a Ctrl-C reaches only us and we
- * stop things in our order. Beside it a shell waits on a pipe that we hold open: when we die, even by `kill -9`, the
- * pipe closes and the shell sends the signal in our place.
+ * stop things in our order.
  */
 export function startChild({ command, signal, env, user, logFile }: ChildOptions): Child {
   const output = logFile ? openSync(logFile, 'a', 0o600) : 'inherit'
   const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
   const child = Bun.spawn(command, { env: env ?? process.env, ...streams, detached: true, ...user })
   if (typeof output === 'number') closeSync(output)
-  const guard = Bun.spawn(['/bin/sh', '-c', 'read -r _; kill -s "$0" "$1"', signal, String(child.pid)], {
-    stdin: 'pipe',
-    stdout: 'ignore',
-    stderr: 'ignore',
-    detached: true,
-  })
+  const unguard = guard(child.pid, signal)
   const exited = child.exited.then(async (code) => {
-    guard.kill('SIGKILL')
-    await guard.exited
+    await unguard()
     return code
   })
   const end = async (name: NodeJS.Signals) => {
@@ -55,6 +48,24 @@ export function startChild({ command, signal, env, user, logFile }: ChildOptions
       clearTimeout(timer)
     },
     kill: () => end('SIGKILL'),
+  }
+}
+
+/**
+ * Has the signal sent to a process when this one dies, or with a negative id to a group. Beside it a shell waits on a
+ * pipe that we hold open: when we die, even by `kill -9`, the pipe closes and the shell sends the signal in our place.
+ * @returns ends that
+ */
+export function guard(pid: number, signal: 'INT' | 'TERM' | 'KILL'): () => Promise<void> {
+  const shell = Bun.spawn(['/bin/sh', '-c', 'read -r _; kill -s "$0" -- "$1"', signal, String(pid)], {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'ignore',
+    detached: true,
+  })
+  return async () => {
+    shell.kill('SIGKILL')
+    await shell.exited
   }
 }
 

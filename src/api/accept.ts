@@ -80,7 +80,7 @@ export function acceptJob(dependencies: AcceptDependencies): Accept {
     const before = once && (await inTime(findBefore(sql, once)))
     if (before) return before
     const served = findFigura(caller.figuras, name)
-    refuseMode(served, body.mode)
+    refuseMode(served, body.mode, retryOf)
     await takePlace(served.name, caller.id)
     const { url, urls } = await findFiles(served, body, dependencies)
     const sent = {
@@ -134,13 +134,19 @@ async function findFiles(
   return { url, urls: found }
 }
 
-function refuseMode({ figura }: ServedFigura, mode: Mode | undefined): void {
+/** `retryOf`: a job that is done again has the mode that it had, whatever the figura says by now. */
+function refuseMode({ figura }: ServedFigura, mode: Mode | undefined, retryOf: string | undefined): void {
   const load = loadOf(figura)
   const allow = [...new Set([load.mode, ...load.allow])]
   if (mode === undefined || allow.includes(mode)) return
   throw new BulkError(
     'mode_refused',
-    { subject: `The figura ${figura.name}`, found: `the mode ${mode}`, expected: allow.join(' or ') },
+    {
+      subject: `The figura ${figura.name}`,
+      found: `the mode ${mode}`,
+      expected: allow.join(' or '),
+      action: retryOf && 'Send the file anew by PUT, in a mode that `allow` lists or in none.',
+    },
     { allow },
   )
 }

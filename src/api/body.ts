@@ -14,9 +14,8 @@ export async function readJson(request: Request, { bytes, ms }: BodyLimits): Pro
   const announced = request.headers.get('content-length')
   if (announced !== null && Number(announced) > bytes) throw tooLarge(`${announced} bytes`, bytes)
   // with a length, HTTP itself ends the body there
-  const text = await inTime(announced === null ? readCounted(request, bytes) : request.text(), ms, () =>
-    slow(ms),
-  )
+  const reading = announced === null ? readCounted(request, bytes) : request.text()
+  const text = await inTime(reading.catch(brokenOff), ms, () => slow(ms))
   if (text.trim() === '') throw notJson('an empty body')
   try {
     return JSON.parse(text)
@@ -50,6 +49,12 @@ function slow(ms: number): BulkError {
     found: `a part of it after ${ms} ms`,
     expected: 'all of it',
   })
+}
+
+function brokenOff(error: unknown): never {
+  if (error instanceof BulkError) throw error
+  const said = { subject: 'The body', found: 'that it broke off', expected: 'all of it' }
+  throw new BulkError('body_not_json', said)
 }
 
 function notJson(found: string): BulkError {

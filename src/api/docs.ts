@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
+import type { Figuras } from '../figura/load.ts'
 import type { Caller } from './caller.ts'
 import { completeDocument, type RouteDocument } from './openapi.ts'
 
@@ -26,15 +27,21 @@ const PAGE_POLICY =
   "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' " +
   "data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** Documents that are kept. One has 130 kB, and 1 kB more for each figura. */
+const KEPT = 16
+
 /**
  * /docs, a page to read and try the API on, and /docs/json, the same as OpenAPI 3.1. The plugin describes the
- * routes once; figuras come and go, so they are added at each request: those that the caller knows, and none for
- * who shows no key.
+ * routes once; figuras come and go, so they are added as they are now: those that the caller knows, and none for who
+ * shows no key.
  */
 export function createDocs(guest: (request: Request) => Promise<Caller>) {
+  const textOf = keepTexts()
   const app = new Elysia({ name: 'docs' }).onAfterHandle(async ({ request, response, path, set }) => {
-    if (path.startsWith(DOCUMENT))
-      return completeDocument(response as RouteDocument, (await guest(request)).figuras)
+    if (path.startsWith(DOCUMENT)) {
+      const text = textOf(response as RouteDocument, (await guest(request)).figuras)
+      return new Response(text, { headers: { 'content-type': 'application/json;charset=utf-8' } })
+    }
     set.headers['content-security-policy'] = PAGE_POLICY
   })
   const assets = new Elysia({ name: 'docs-assets' })
@@ -44,6 +51,25 @@ export function createDocs(guest: (request: Request) => Promise<Caller>) {
     assets.get(path, () => new Response(asset, { headers }), { detail: { hide: true } })
   }
   return app.use(plugin()).use(assets)
+}
+
+/**
+ * Makes a document once for all who know the same figuras in the same state: it takes 3 ms, with 200 figuras 8, and
+ * anybody may ask for it as often as he likes.
+ */
+function keepTexts(): (document: RouteDocument, figuras: Figuras) => string {
+  const kept = new Map<string, string>()
+  return (document, figuras) => {
+    const served = figuras.list().flatMap((one) => (one.figura ? [one.hash] : []))
+    const known = served.join()
+    const text = kept.get(known) ?? JSON.stringify(completeDocument(document, figuras))
+    // the one that was asked for last stays longest
+    kept.delete(known)
+    kept.set(known, text)
+    const [oldest] = kept.keys()
+    if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest)
+    return text
+  }
 }
 
 function plugin() {

@@ -136,6 +136,7 @@ function sentAgain(old: Job, { url, urls, sha256 }: Retry): Submission {
     const found = 'nothing, and the first address had a part that is secret'
     throw invalid('body_invalid', [{ field: 'url', found, expected: URL_EXPECTED }])
   }
-  const digest = sha256 ?? old.sha256 ?? undefined
-  return kept.length > 1 ? { urls: kept, ...asked } : { url: kept[0], sha256: digest, ...asked }
+  // beside several files it is refused, as it is by a PUT
+  if (kept.length > 1) return { urls: kept, ...(sha256 && { sha256 }), ...asked }
+  return { url: kept[0], sha256: sha256 ?? old.sha256 ?? undefined, ...asked }
 }

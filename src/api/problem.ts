@@ -19,7 +19,9 @@ const RETRY_SECONDS = 5
  */
 export function createProblems({ log, routes }: { log: Log; routes: Route[] }) {
   return new Elysia({ name: 'problems' })
-    .onError({ as: 'global' }, ({ error, request }) => {
+    .onError({ as: 'global' }, ({ error: thrown, request }) => {
+      // so Elysia wraps whatever comes of the hooks that stand before a body: a key that cannot be looked at, too
+      const error = thrown instanceof ParseError ? thrown.cause : thrown
       const method = request.method
       const path = new URL(request.url).pathname
       const allow = error instanceof NotFoundError ? allowedMethods(routes, path) : []
@@ -54,7 +56,6 @@ type Asked = { method: string; path: string; allow: string[] }
 /** The error as one of ours; undefined when it is a fault of the service. */
 function knownError(error: unknown, { method, path, allow }: Asked): BulkError | undefined {
   if (error instanceof BulkError) return error
-  if (error instanceof ParseError) return error.cause instanceof BulkError ? error.cause : brokenOff()
   // Elysia says 422 of an answer that does not fit its own schema too
   if (error instanceof ValidationError && error.type === 'response') return undefined
   if (error instanceof ValidationError && error.type !== 'params') return invalidRequest(error)
@@ -73,14 +74,6 @@ function knownError(error: unknown, { method, path, allow }: Asked): BulkError |
 function isUnprepared(error: unknown): boolean {
   const state = sqlState(error)
   return state === '42P01' || state === '3F000'
-}
-
-function brokenOff(): BulkError {
-  return new BulkError('body_not_json', {
-    subject: 'The body',
-    found: 'that it broke off',
-    expected: 'all of it',
-  })
 }
 
 function internal(id: string): BulkError {

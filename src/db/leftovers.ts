@@ -3,14 +3,17 @@ import type { Sql, Transaction } from './postgres.ts'
 /** A stage, by the job that it was made for and its number among that job's. */
 export type LeftStage = { job: string; stage: number }
 
-/** Up to `limit` stages that nobody works with: their job is over or gone, or has another stage by now. */
+/**
+ * Up to `limit` stages that nobody works with: their job is over or gone, or has another stage by now. None of those
+ * that we may not drop, since another role has made them.
+ */
 export async function findLeftStages(sql: Sql, limit: number): Promise<LeftStage[]> {
   return sql<LeftStage[]>`
     with stage as materialized (
       select substr(relname, 3, 32)::uuid as job, split_part(relname, '_', 3)::int as stage
-      from pg_class
-      where relnamespace = to_regnamespace('bulk_stage') and relkind = 'r'
-        and relname ~ '^j_[0-9a-f]{32}_[0-9]{1,9}$'
+      from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+      where nspname = 'bulk_stage' and relkind = 'r' and relname ~ '^j_[0-9a-f]{32}_[0-9]{1,9}$'
+        and (pg_has_role(relowner, 'usage') or pg_has_role(nspowner, 'usage'))
     )
     select stage.job, stage.stage from stage left join bulk.job on job.id = stage.job
     where job.id is null or job.status not in ('enfileirado', 'processando') or job.stage is distinct from stage.stage

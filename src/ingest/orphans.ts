@@ -1,7 +1,7 @@
 import { deleteLeftMarks, findLeftStages, lockStageUser, type LeftStage } from '../db/leftovers.ts'
 import { limitWait } from '../db/locks.ts'
 import { rollbackPart, takeDecided, takeOrphanedParts } from '../db/parts.ts'
-import { sqlState, type Sql } from '../db/postgres.ts'
+import { isTransient, sqlState, type Sql } from '../db/postgres.ts'
 import type { JobEvent } from '../job.ts'
 import { errorFields, type Log } from '../log.ts'
 import { startRounds, type Rounds } from '../rounds.ts'
@@ -60,10 +60,20 @@ async function finishDecided(sql: Sql, { node, leaseMs, tell, log }: Sweeper): P
   }
 }
 
-/** Drops stages whose job is over or has another one. One that is still in use is left to the next round. */
+/**
+ * Drops stages whose job is over or has another one. One that is still in use is left to the next round, and so is one
+ * on which somebody has made a view, say: the others are dropped all the same.
+ */
 async function dropLeftStages(sql: Sql, log: Log): Promise<void> {
-  for (const left of await findLeftStages(sql, LIMIT))
-    if (await dropLeftStage(sql, left)) log.warn('a stage was left behind; it is dropped', left)
+  for (const left of await findLeftStages(sql, LIMIT)) {
+    try {
+      if (await dropLeftStage(sql, left)) log.warn('a stage was left behind; it is dropped', left)
+    } catch (error) {
+      // with the link lost no other could be dropped either
+      if (isTransient(error)) throw error
+      log.warn('a stage was left behind, and is not dropped', { ...left, ...errorFields(error) })
+    }
+  }
 }
 
 async function dropLeftStage(sql: Sql, left: LeftStage): Promise<boolean> {

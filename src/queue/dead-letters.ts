@@ -17,19 +17,23 @@ type Letters = {
 /**
  * Sends a message for every job that was given up. The row says which those are, so that one that happens while NATS
  * is away is sent when it is back. Sent at least once: two nodes that come upon a job at the same time are one message
- * by its id, within the window in which JetStream knows it.
+ * by its id, within the window in which JetStream knows it. A letter that cannot be sent, such as one that is too
+ * large for NATS, holds back none behind it.
+ * @throws what was against the first that could not be sent, once all others are
  */
 export async function sendDeadLetters(queue: Queue, { find, told }: Letters): Promise<void> {
   const link = queue.link()
   if (!link) return
-  const jobs = await find(LIMIT)
-  for (const job of jobs) {
+  const send = async (job: DeadJob) => {
     await link.js.publish(queue.names.dead(job), JSON.stringify(letterOf(job)), {
       msgID: `${job.id}:dead`,
       timeout: PUBLISH_TIMEOUT_MS,
     })
     await told(job.id)
   }
+  const sent = await Promise.allSettled((await find(LIMIT)).map(send))
+  const refused = sent.find((one) => one.status === 'rejected')
+  if (refused) throw refused.reason
 }
 
 /** What the message holds: the problem, and how to send the job again; of the address what is no secret. */

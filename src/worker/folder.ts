@@ -63,7 +63,7 @@ export function keepFolders(
   })
 }
 
-/** Removes the folders of processes that are gone; gives their names. */
+/** Removes the folders of processes that are gone, as far as we may; gives the names of those that went. */
 function clearFolders(workDir: string, { node, own }: { node: string; own?: string }): string[] {
   const left = readdirSync(workDir).filter((name) => {
     const [, prefix, pid] = /^(worker-.+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
@@ -71,8 +71,17 @@ function clearFolders(workDir: string, { node, own }: { node: string; own?: stri
     if (prefix === undefined || path === own) return false
     return (prefix === prefixOf(node) && !isAlive(Number(pid))) || isAbandoned(path)
   })
-  for (const name of left) rmSync(join(workDir, name), { recursive: true, force: true })
-  return left
+  return left.filter((name) => isRemoved(join(workDir, name)))
+}
+
+/** False where it is another user's: a service that was first run as root must start as somebody else later. */
+function isRemoved(path: string): boolean {
+  try {
+    rmSync(path, { recursive: true, force: true })
+    return true
+  } catch {
+    return false
+  }
 }
 
 function prefixOf(node: string): string {

@@ -160,6 +160,25 @@ describe('what a key may do', () => {
     }
   })
 
+  test('an address of the API is no figura either, whether a body comes with the request or not', async () => {
+    const { headers } = await freshKey(api.sql, { coisas: ['read', 'operate', 'cancel', 'submit'] })
+    const id = crypto.randomUUID()
+    for (const [method, path] of [
+      ['POST', '/metrics/_bulk/pause'],
+      ['DELETE', `/metrics/_bulk/${id}`],
+      ['POST', `/metrics/_bulk/${id}/retry`],
+      ['PUT', '/metrics/_bulk'],
+    ] as const) {
+      for (const body of [undefined, BODY])
+        expect([path, body, ...(await ask(path, { method, body, headers }))]).toEqual([
+          path,
+          body,
+          404,
+          'route_unknown',
+        ])
+    }
+  })
+
   test('the job of another figura is not found under its own', async () => {
     api.figura('outras')
     const job = await sendAs(await freshKey(api.sql, { '*': ['submit'] }))
@@ -231,8 +250,14 @@ describe('a key', () => {
   test('cannot be looked at while PostgreSQL is away: that is no refusal', async () => {
     await using away = await startApi({ databaseUrl: 'postgres://nobody@127.0.0.1:1/none', rate: PLENTY })
     const headers = { authorization: `Bearer ${makeKey().text}` }
-    const { status, body } = await away.ask('/figuras', { headers })
-    expect([status, body.code]).toEqual([503, 'unavailable'])
+    for (const [path, init] of [
+      ['/figuras', { headers }],
+      ['/coisas/_bulk', { headers, method: 'PUT', body: BODY }],
+      ['/coisas/_bulk/pause', { headers, method: 'POST', body: '{}' }],
+    ] as const) {
+      const { status, body } = await away.ask(path, init)
+      expect([path, status, body.code]).toEqual([path, 503, 'unavailable'])
+    }
     expect((await away.ask('/livez', { headers })).status).toBe(200)
   })
 

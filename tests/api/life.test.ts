@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { type Api, startApi } from './api.ts'
+import { type Api, figuraText, startApi } from './api.ts'
 
 const NO_JOB = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
 
@@ -123,6 +123,28 @@ describe('retry of a job', () => {
     const { body } = await retry(String(old.body.id))
     const [row] = await api.sql`select urls from bulk.job where id = ${String(body.id)}`
     expect(row?.urls).toEqual(urls)
+  })
+
+  test('of several files takes no digest, as a PUT takes none', async () => {
+    const old = await api.put('coisas', { urls: [URL, 's3://arquivos/coisas/b.parquet'] })
+    await end(String(old.body.id), 'erro')
+    const { body } = await retry(String(old.body.id), { sha256: 'a'.repeat(64) })
+    expect(body).toMatchObject({ status: 422, code: 'body_invalid', errors: [{ field: 'sha256' }] })
+    expect(await api.sql`select from bulk.job where retry_of is not null`).toHaveLength(0)
+  })
+
+  test('in a mode that the figura no longer allows is refused, and says what to do', async () => {
+    const old = await api.send('coisas')
+    await end(old, 'erro')
+    api.figura('coisas', `${figuraText('coisas')}load: { mode: append, allow: [insert] }\n`)
+    const { body } = await retry(old)
+    expect(body).toMatchObject({ status: 422, code: 'mode_refused', allow: ['append', 'insert'] })
+    expect(body.detail).toContain(
+      'found the mode merge, expected append or insert. Send the file anew by PUT',
+    )
+    expect((await api.put('coisas', { url: URL, mode: 'merge' })).body.detail).toContain(
+      'Send a mode that `allow` lists, or leave it out.',
+    )
   })
 
   test('needs the address of a presigned file anew', async () => {

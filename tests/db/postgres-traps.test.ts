@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { finished } from 'node:stream/promises'
 import postgres from 'postgres'
-import { startFaultProxy } from '../drills/fault-proxy.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { refusal } from '../support/refusal.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
@@ -112,7 +112,7 @@ describe('a connection that is lost', () => {
   })
 
   test('while it asks for the types of arrays rejects nothing that nobody waits for', async () => {
-    await using proxy = await startFaultProxy(Number(new URL(database.url).port))
+    await using proxy = await startFaultProxy(database.url)
     const unhandled: unknown[] = []
     const note = (error: unknown) => void unhandled.push(error)
     process.on('unhandledRejection', note)

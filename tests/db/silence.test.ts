@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { openPostgres, sqlState, type Sql } from '../../src/db/postgres.ts'
 import { copyInto } from '../../src/ingest/copy.ts'
 import { asMessage } from '../../src/ingest/message.ts'
-import { startMuteProxy, type MuteProxy } from '../support/mute-proxy.ts'
+import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
 import { freshDatabase, type FreshDatabase } from '../support/servers.ts'
 
 let database: FreshDatabase
@@ -15,7 +15,7 @@ afterAll(() => database[Symbol.asyncDispose]())
 /** What became of work on a link that goes dead while it runs, and after how many seconds that was known. */
 type Fate = { code: string | undefined; seconds: number }
 
-const DEAD: [string, (sql: Sql, proxy: MuteProxy) => Promise<unknown>][] = [
+const DEAD: [string, (sql: Sql, proxy: FaultProxy) => Promise<unknown>][] = [
   [
     'all links go dead while a statement runs',
     (sql, proxy) => {
@@ -83,9 +83,9 @@ test('a link that is silent is not given up while the server is at work, or our 
 }, 60_000)
 
 /** Does work on a link of its own through a proxy, and on the same pool once more when the way is open again. */
-async function fateOf(work: (sql: Sql, proxy: MuteProxy) => Promise<unknown>): Promise<Fate> {
-  await using proxy = await startMuteProxy(database.url)
-  const sql = openPostgres(proxy.through(database.url), { max: 1, name: 'test' })
+async function fateOf(work: (sql: Sql, proxy: FaultProxy) => Promise<unknown>): Promise<Fate> {
+  await using proxy = await startFaultProxy(database.url)
+  const sql = openPostgres(proxy.by(database.url), { max: 1, name: 'test' })
   await sql`select 1`
   const started = performance.now()
   const code = await work(sql, proxy).then(() => 'no error', sqlState)

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dice } from '../../scripts/dice.ts'
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
 import { type Bomb, BOMBS } from './bomb-files.ts'
 import { drawCargo, type Ware, waresOf } from './cargo.ts'
 import { clean, type Drill, type Tally } from './drill.ts'
-import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 
@@ -44,7 +44,7 @@ export const bombs: Drill = {
   runs: { small: 6, full: 3 * BOMBS.length },
   run: async ({ seed, runs, say }) => {
     const wares = waresOf(1)
-    await using source = await startFaultProxy(Number(new URL(servers.s3.endpoint).port))
+    await using source = await startFaultProxy(servers.s3.endpoint)
     await using plant = await startPlant({
       wares: [...wares, VICTIM],
       unchecked: [LENIENT],

@@ -1,8 +1,8 @@
 import { dice } from '../../scripts/dice.ts'
+import { startFaultProxy, type Verdict, type Watch } from '../support/fault-proxy.ts'
 import { servers } from '../support/servers.ts'
 import { type Cargo, waresOf } from './cargo.ts'
 import { clean, type Drill } from './drill.ts'
-import { startFaultProxy, type Verdict, type Watch } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { startPlant } from './plant.ts'
 
@@ -18,7 +18,7 @@ export const commitCut: Drill = {
   about: 'the connection breaks at a COMMIT: before it arrives, or when only its answer is missing',
   runs: { small: 4, full: 200 },
   run: async ({ seed, runs, say }) => {
-    await using proxy = await startFaultProxy(Number(new URL(servers.databaseUrl).port))
+    await using proxy = await startFaultProxy(servers.databaseUrl)
     const wares = waresOf(1)
     await using plant = await startPlant({ wares, workers: 1, workerDatabaseUrl: (url) => proxy.by(url) })
     const chance = dice(seed, 0)

@@ -1,7 +1,7 @@
+import { type FaultProxy, startFaultProxy, type Watch } from '../support/fault-proxy.ts'
 import { servers } from '../support/servers.ts'
 import type { Cargo, Ware } from './cargo.ts'
 import { clean, type Drill, type Tally } from './drill.ts'
-import { type FaultProxy, startFaultProxy, type Watch } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 
@@ -45,7 +45,7 @@ async function runLane(
   { count, say }: { count: number; say: (line: string) => void },
 ): Promise<Tally> {
   const target = { postgres: servers.databaseUrl, nats: servers.natsUrl, source: servers.s3.endpoint }[link]
-  await using proxy = await startFaultProxy(Number(new URL(target).port))
+  await using proxy = await startFaultProxy(target)
   const by = (url: string) => proxy.by(url)
   const wares = Array.from({ length: count }, (_, no): Ware => ({
     name: `count_${link}_${no}`,

@@ -1,8 +1,8 @@
 import { type Dice, dice } from '../../scripts/dice.ts'
+import { type FaultProxy, startFaultProxy, type Verdict } from '../support/fault-proxy.ts'
 import { servers } from '../support/servers.ts'
 import type { Cargo, Ware } from './cargo.ts'
 import { type Drill, type Tally, clean } from './drill.ts'
-import { type FaultProxy, startFaultProxy, type Verdict } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 import { type Point, POINTS, type Way } from './points.ts'
@@ -59,9 +59,9 @@ function draw(chance: Dice, runs: number, cases: typeof CASES): Case[] {
 async function runLane(cases: Case[], say: (line: string) => void): Promise<Tally> {
   if (cases.length === 0) return clean()
   const proxies = {
-    postgres: await startFaultProxy(portOf(servers.databaseUrl)),
-    nats: await startFaultProxy(portOf(servers.natsUrl)),
-    source: await startFaultProxy(portOf(servers.s3.endpoint)),
+    postgres: await startFaultProxy(servers.databaseUrl),
+    nats: await startFaultProxy(servers.natsUrl),
+    source: await startFaultProxy(servers.s3.endpoint),
   }
   await using plant = await startPlant({
     wares: cases.map(wareOf),
@@ -131,8 +131,4 @@ async function strike(fault: Fault, pid: number, addOther: () => Promise<unknown
   process.kill(pid, 'SIGCONT')
   await other
   return 'pass'
-}
-
-function portOf(url: string): number {
-  return Number(new URL(url).port)
 }

@@ -1,9 +1,9 @@
 import { dice } from '../../scripts/dice.ts'
 import { startNats } from '../../scripts/nats.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { freshFolder } from '../support/servers.ts'
 import { drawCargo, waresOf } from './cargo.ts'
 import { clean, type Drill, type Tally } from './drill.ts'
-import { startFaultProxy } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 
@@ -25,7 +25,7 @@ export const natsDown: Drill = {
     using folder = freshFolder()
     const nats = await startNats({ dir: folder.path })
     try {
-      await using proxy = await startFaultProxy(nats.port)
+      await using proxy = await startFaultProxy(nats.url)
       const wares = waresOf(1)
       const natsUrl = proxy.by(nats.url)
       await using plant = await startPlant({ wares, workers: 2, natsUrl, workerNatsUrl: natsUrl })

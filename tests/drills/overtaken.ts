@@ -1,8 +1,8 @@
+import { startFaultProxy, type Verdict } from '../support/fault-proxy.ts'
 import { servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
 import type { Cargo, Ware } from './cargo.ts'
 import { clean, type Drill, type Tally, type Trial } from './drill.ts'
-import { startFaultProxy, type Verdict } from './fault-proxy.ts'
 import { sum } from './oracle.ts'
 import { type Plant, startPlant } from './plant.ts'
 
@@ -24,7 +24,7 @@ export const overtaken: Drill = {
 
 async function run({ runs, say }: Trial): Promise<Tally> {
   const wares: Ware[] = Array.from({ length: runs }, (_, no) => ({ name: `replace_${no}`, kind: 'replace' }))
-  await using proxy = await startFaultProxy(Number(new URL(servers.databaseUrl).port))
+  await using proxy = await startFaultProxy(servers.databaseUrl)
   await using plant = await startPlant({
     wares,
     workers: 0,

@@ -1,4 +1,4 @@
-import type { Watch } from './fault-proxy.ts'
+import type { Watch } from '../support/fault-proxy.ts'
 
 /** How a file goes: in one transaction; staged and merged in one, or in parts; straight into an empty table. */
 export type Way = 'direct' | 'staged' | 'parts' | 'first'

@@ -23,7 +23,7 @@ export function exchange(url: string, sent: Sent, timeoutMs: number): Promise<Re
     socket.on('close', () => {
       clearTimeout(timer)
       try {
-        resolve(received(Buffer.concat(parts)))
+        resolve(received(Buffer.concat(parts), sent.method))
       } catch (error) {
         reject(error)
       }
@@ -40,7 +40,7 @@ function bytesOf({ method, target, headers, body }: Sent): Buffer {
   return Buffer.concat([Buffer.from(head, 'latin1'), body ?? Buffer.alloc(0)])
 }
 
-function received(answer: Buffer): Received {
+function received(answer: Buffer, method: string): Received {
   // what goes before the answer, for Expect: 100-continue
   const bytes = answer.subarray(
     /^(HTTP\/1\.1 100 [^\r]*\r\n\r\n)*/.exec(answer.toString('latin1'))?.[0].length,
@@ -52,7 +52,9 @@ function received(answer: Buffer): Received {
   if (!status) throw new Error(`no answer of HTTP: ${first}`)
   const headers = new Headers(lines.map((line) => [line.replace(/:.*/, ''), line.replace(/^[^:]*: */, '')]))
   const body = bytes.subarray(end + 4)
-  const whole = headers.get('transfer-encoding') === 'chunked' ? joined(body) : body
+  // an answer to HEAD has the headers of a body and none, nor the end of one
+  const chunked = headers.get('transfer-encoding') === 'chunked' && method !== 'HEAD'
+  const whole = chunked ? joined(body) : body
   return { status, headers, text: whole.toString() }
 }
 

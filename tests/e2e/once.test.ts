@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { startMuteProxy } from '../support/mute-proxy.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { freshDatabase, freshStream } from '../support/servers.ts'
 import { startService, until, type Service } from '../support/service.ts'
 
@@ -7,9 +7,9 @@ const BODY = { url: 's3://exportacoes/fornecedores/a.parquet' }
 
 test('an API that is killed between commit and answer: the same request gets the same job', async () => {
   await using database = await freshDatabase()
-  await using proxy = await startMuteProxy(database.url)
+  await using proxy = await startFaultProxy(database.url)
   const common = { stream: freshStream(), env: { ROLE: 'api', API_CONNECTIONS: '1' } }
-  await using first = await startService({ ...common, databaseUrl: proxy.through(database.url) })
+  await using first = await startService({ ...common, databaseUrl: proxy.by(database.url) })
   // the statements are prepared by now: what follows of each is one question and one answer
   expect((await send(first, 'before')).status).toBe(202)
   await database.sql`delete from bulk.job`

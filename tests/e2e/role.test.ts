@@ -131,6 +131,9 @@ describe('a service under a role that owns nothing but its stages', () => {
 
   test('clears away what a crash has left', async () => {
     const [job, stage] = [crypto.randomUUID(), 'bulk_stage.j_' + '0'.repeat(32) + '_1']
+    // what another role has made it may not drop
+    const foreign = stage.replace(/_1$/, '_2')
+    await owner.unsafe(`create unlogged table ${foreign} (id bigint)`)
     await owner`insert into bulk.chunk (job, stage, no, kind, row_start, row_end) values (${job}, 1, 1, 'rows', 0, 1)`
     await asRole.unsafe(`create unlogged table ${stage} (id bigint)`)
     await until('the stage and its marks are gone', async () => {
@@ -138,6 +141,9 @@ describe('a service under a role that owns nothing but its stages', () => {
         select to_regclass(${stage}) is null and not exists (select from bulk.chunk where job = ${job}) as none`
       return left?.none ? true : undefined
     })
+    expect(await owner`select to_regclass(${foreign}) is not null as there`).toMatchObject([{ there: true }])
+    const told = rig.service.lines.map(({ message }) => String(message))
+    expect(told.filter((message) => /cannot clear away|is not dropped/.test(message))).toEqual([])
   })
 
   test('deletes what is older than it is kept', async () => {

@@ -61,6 +61,18 @@ test('a stage that somebody still copies into is dropped when they are done, and
   await sweptUntil(async () => (await stages(task)).length === 0)
 })
 
+test('a stage that cannot be dropped is told of, and holds up none behind it', async () => {
+  const [used, other] = [1, 2].map((no) => stageName(Bun.randomUUIDv7(), no)) as [string, string]
+  for (const name of [used, other]) await at.sql.unsafe(`create table ${name} (id bigint)`)
+  await at.sql.unsafe(`create view visao as select id from ${used}`)
+  const lines = await sweptUntil(async () => !(await exist(other)))
+  expect(await exist(used)).toBe(true)
+  const told = lines.find((line) => line.includes('is not dropped')) ?? '{}'
+  expect(JSON.parse(told)).toMatchObject({ level: 'warn', stage: 1, code: '2BP01' })
+  await at.sql`drop view visao`
+  await sweptUntil(async () => !(await exist(used)))
+})
+
 test('a merge that was decided is finished without a doorbell when its worker fell silent', async () => {
   const { task, figura } = await staged()
   const fence = await beginMerge(at.sql, { job: task.job, stage: 1 })
@@ -118,8 +130,8 @@ function prepare(
   })
 }
 
-/** Sweeps, as two nodes do, until that holds. */
-async function sweptUntil(holds: () => Promise<boolean>): Promise<void> {
+/** Sweeps, as two nodes do, until that holds; gives the lines of their log. */
+async function sweptUntil(holds: () => Promise<boolean>): Promise<string[]> {
   const lines: string[] = []
   const log = createLog({}, (line) => void lines.push(line))
   const tell = (event: JobEvent) => void told.push(event)
@@ -130,7 +142,8 @@ async function sweptUntil(holds: () => Promise<boolean>): Promise<void> {
   } finally {
     await Promise.all(sweeps.map((sweep) => sweep.stop()))
   }
-  expect(lines.filter((line) => line.includes('cannot'))).toEqual([])
+  expect(lines.filter((line) => line.includes('cannot clear'))).toEqual([])
+  return lines
 }
 
 async function stages({ job }: Task): Promise<string[]> {

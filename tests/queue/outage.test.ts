@@ -6,7 +6,7 @@ import { publishTask } from '../../src/queue/publish.ts'
 import { openQueue } from '../../src/queue/stream.ts'
 import { startSweep, type TakeStalled } from '../../src/queue/sweep.ts'
 import { startNats } from '../../scripts/nats.ts'
-import { startMuteProxy } from '../support/mute-proxy.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { freshFolder, freshStream, servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
 import { closeAfterEach, closing, connected, counted, DONE, doorbell, log, named, work } from './rig.ts'
@@ -69,8 +69,8 @@ test('a server that refuses the password is tried again, at the start and later,
 })
 
 test('a connection that is dead and not closed is noticed within 30 s, and used again when it lives', async () => {
-  await using proxy = await startMuteProxy(servers.natsUrl)
-  const queue = await connected(freshStream(), proxy.through(servers.natsUrl))
+  await using proxy = await startFaultProxy(servers.natsUrl)
+  const queue = await connected(freshStream(), proxy.by(servers.natsUrl))
   const started = performance.now()
   proxy.mute('both')
   await until('it is noticed', async () => (queue.link() ? undefined : true))

@@ -2,7 +2,8 @@ import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Child, startChild, untilReady } from '../../scripts/child.ts'
-import { freshFolder } from '../support/servers.ts'
+import { freshDatabase, freshFolder, freshStream } from '../support/servers.ts'
+import { until } from '../support/service.ts'
 
 const scripts = join(import.meta.dir, '../../scripts')
 
@@ -21,6 +22,28 @@ test('a child ends when its parent is killed', async () => {
   expect(runs(pid)).toBe(true)
   parent.kill('SIGKILL')
   while (runs(pid)) await Bun.sleep(5)
+})
+
+test('a service that a test has started goes at once when the test is ended, with the processes below it', async () => {
+  await using database = await freshDatabase()
+  const parent = Bun.spawn(
+    [
+      process.execPath,
+      '-e',
+      `const { startService } = await import('${scripts}/../tests/support/service.ts')
+       const service = await startService(${JSON.stringify({ databaseUrl: database.url, stream: freshStream() })})
+       console.log([service.pid, (await service.said('worker threads are ready')).pid].join())
+       await Bun.sleep(600_000)`,
+    ],
+    { stdout: 'pipe' },
+  )
+  const { value } = await parent.stdout.getReader().read()
+  const pids = new TextDecoder().decode(value).split(',').map(Number)
+  expect(pids.map(runs)).toEqual([true, true])
+  const since = performance.now()
+  parent.kill('SIGTERM')
+  await until('they are gone', async () => (pids.some(runs) ? undefined : true), 30_000)
+  expect(performance.now() - since).toBeLessThan(2000)
 })
 
 test('stop() waits for the end and the code is the one of the process itself', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { guard } from '../../scripts/child.ts'
 import { freshFolder, servers } from './servers.ts'
 
 /** Of the services of a test process: what one has sealed the next one opens. */
@@ -74,7 +75,11 @@ export async function startService(options: {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
+    detached: true,
   })
+  // when the test run is ended its servers go, and a service that drains would look for them for a long time
+  const unguard = guard(-child.pid, 'KILL')
+  void child.exited.then(unguard)
   const errors: string[] = []
   void collect(child.stdout, lines)
   void collectErrors(child.stderr, errors, options.quiet)

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createLog } from '../../src/log.ts'
 import { keepFolders, makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
-import { freshFolder } from '../support/servers.ts'
+import { freshFolder, servers } from '../support/servers.ts'
 import { until } from '../support/service.ts'
 
 test('a worker has a folder of its own, named after its node and its process', () => {
@@ -76,6 +76,41 @@ test('what a process leaves that dies later is cleared away too, and what nobody
   expect(Date.now() - statSync(own).mtimeMs).toBeLessThan(60_000)
 })
 
+// as root we become another user for it, who has to come as far as the folder of the tests
+test.skipIf(!(await asNobody(() => existsSync(join(servers.dir, '.')))))(
+  'what cannot be removed is left alone, at the start and later, and holds back nothing else',
+  async () => {
+    using folder = freshFolder()
+    chmodSync(folder.path, 0o777)
+    const dead = Bun.spawn(['true'])
+    await dead.exited
+    const of = (name: string) => join(folder.path, `worker-node-${dead.pid}-${name}`)
+    const [foreign, others] = [of('11111111'), [of('00000000'), of('22222222')]]
+    mkdirSync(foreign)
+    writeFileSync(join(foreign, 'chunk.parquet'), 'PAR1')
+    chmodSync(foreign, 0o555)
+    const lines: string[] = []
+    const log = createLog({}, (line) => lines.push(line))
+    const gone = () => others.every((path) => !existsSync(path))
+    try {
+      await asNobody(async () => {
+        for (const path of others) mkdirSync(path)
+        const own = makeOwnFolder(folder.path, 'node')
+        expect([gone(), existsSync(own)]).toEqual([true, true])
+        for (const path of others) mkdirSync(path)
+        const sweep = keepFolders(own, { everyMs: 20, node: 'node', log })
+        await until('the others are gone', async () => (gone() ? true : undefined))
+        await sweep.stop()
+      })
+    } finally {
+      chmodSync(foreign, 0o755)
+    }
+    expect(existsSync(join(foreign, 'chunk.parquet'))).toBe(true)
+    const cleared = lines.flatMap((line): string[] => JSON.parse(line).cleared)
+    expect(cleared.sort()).toEqual(others.map((path) => basename(path)))
+  },
+)
+
 test('a place where nothing can be written is refused, and the variable is named', () => {
   using folder = freshFolder()
   const file = join(folder.path, 'file')
@@ -85,3 +120,14 @@ test('a place where nothing can be written is refused, and the variable is named
     expect(() => makeOwnFolder(path, 'node')).toThrow('WORK_DIR: found')
   }
 })
+
+/** Does something without the rights of root: as nobody, who has no file, or else as who we are. */
+async function asNobody<T>(work: () => T | Promise<T>): Promise<T> {
+  const root = process.geteuid?.() === 0
+  if (root) process.seteuid?.(65534)
+  try {
+    return await work()
+  } finally {
+    if (root) process.seteuid?.(0)
+  }
+}

@@ -20,11 +20,24 @@ export type Watch = {
   strike(): Promise<Verdict> | Verdict
 }
 
+/** Which way no bytes are passed on: to the server, from it, or both. */
+type Way = 'to' | 'from' | 'both'
+
 export type FaultProxy = AsyncDisposable & {
   port: number
   /** The address of the server, by way of this. */
   by(url: string): string
-  /** `hole`: nothing comes through, and nobody is told; `refuse`: connections are closed, and none is taken. */
+  /**
+   * From now on no bytes are passed on, of all connections, those to come too, or (`only: 'present'`) of those that
+   * stand now. None is closed: as with a cable that was pulled, or a firewall that has forgotten its connections. What
+   * is sent stands in the buffers of who sends it.
+   */
+  mute(way: Way, only?: 'present'): void
+  /** Passes bytes on again, those that have waited first. */
+  hear(): void
+  /**
+   * `hole`: as muted both ways, and no connection outlives it; `refuse`: connections are closed, and none is taken.
+   */
   set(mode: 'pass' | 'hole' | 'refuse', latencyMs?: number): void
   /**
    * The connections that stand now go dead, and nobody is told; new ones are sound. The server gives its end up after
@@ -37,30 +50,33 @@ export type FaultProxy = AsyncDisposable & {
   unwatch(): void
 }
 
-type Link = { client: Socket; upstream: Socket; dead: boolean }
+type Link = { client: Socket; upstream: Socket; muted: Way | undefined; changed: PromiseWithResolvers<void> }
 
 type State = {
   mode: 'pass' | 'hole' | 'refuse'
+  /** Of connections that are to come. */
+  muted: Way | undefined
   latencyMs: number
   watch: Watch | undefined
   hit: (done: Promise<void>) => void
 }
 
-/** Starts a TCP proxy before a server of 127.0.0.1 that can do what networks do. */
-export async function startFaultProxy(target: number): Promise<FaultProxy> {
+/** Starts a TCP proxy before the server of an address that can do what networks do. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const { hostname, port: serverPort } = new URL(target)
   const links = new Set<Link>()
-  const state: State = { mode: 'pass', latencyMs: 0, watch: undefined, hit: () => {} }
+  const state: State = { mode: 'pass', muted: undefined, latencyMs: 0, watch: undefined, hit: () => {} }
   const server = createServer({ noDelay: true }, (client) => {
     if (state.mode === 'refuse') return void client.destroy()
-    const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true })
-    const link: Link = { client, upstream, dead: false }
+    const upstream = connect({ port: Number(serverPort), host: hostname, noDelay: true })
+    const link: Link = { client, upstream, muted: state.muted, changed: Promise.withResolvers() }
     links.add(link)
     for (const [one, other] of ends(link)) {
       one.on('error', () => {})
       one.on('close', () => {
         if (client.destroyed && upstream.destroyed) links.delete(link)
-        // what goes into a hole is not told of either
-        if (state.mode !== 'hole' && !link.dead) other.destroy()
+        // a link that carries nothing tells of no end either
+        if (!link.muted) other.destroy()
       })
     }
     join(link, state)
@@ -68,24 +84,38 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
+  const mute: FaultProxy['mute'] = (way, only) => {
+    if (only !== 'present') state.muted = way
+    for (const link of links) setMuted(link, way)
+  }
+  const hear = () => {
+    state.muted = undefined
+    for (const link of links) {
+      setMuted(link, undefined)
+      // the first packet on the way back finds nobody
+      if (link.client.destroyed || link.upstream.destroyed) cut(link)
+    }
+  }
   return {
     port,
     by: (url) => {
       const address = new URL(url)
-      address.port = String(port)
+      address.host = `127.0.0.1:${port}`
       return address.href.replace(/\/$/, url.endsWith('/') ? '/' : '')
     },
+    mute,
+    hear,
     set: (mode, latencyMs = 0) => {
-      // what stood in the hole never knew: such a connection is as good as gone, and the other end says so
-      const cuts = mode === 'refuse' || (mode === 'pass' && state.mode === 'hole')
+      const left = state.mode === 'hole' && mode !== 'hole'
       Object.assign(state, { mode, latencyMs })
-      if (cuts) for (const link of links) cut(link)
+      if (mode === 'hole') mute('both')
+      if (left) hear()
+      // what stood in the hole never knew: such a connection is as good as gone, and the other end says so
+      if (left || mode === 'refuse') for (const link of links) cut(link)
     },
     swallow: (serverMs) => {
-      for (const link of links) {
-        link.dead = true
-        setTimeout(() => cut(link), serverMs).unref()
-      }
+      mute('both', 'present')
+      for (const link of links) setTimeout(() => cut(link), serverMs).unref()
     },
     unwatch: () => void (state.watch = undefined),
     watch: (watch) => new Promise((resolve) => Object.assign(state, { watch, hit: resolve })),
@@ -102,6 +132,18 @@ function ends({ client, upstream }: Link): [Socket, Socket][] {
     [client, upstream],
     [upstream, client],
   ]
+}
+
+function setMuted(link: Link, way: Way | undefined): void {
+  link.muted = way
+  link.changed.resolve()
+  link.changed = Promise.withResolvers()
+}
+
+/** Waits as long as what this side sends is not passed on. */
+async function untilHeard(link: Link, side: Watch['from']): Promise<void> {
+  const way = side === 'client' ? 'to' : 'from'
+  while (link.muted === 'both' || link.muted === way) await link.changed.promise
 }
 
 function cut({ client, upstream }: Link): void {
@@ -125,7 +167,10 @@ function join(link: Link, state: State): void {
       const { watch, hit } = state
       if (sees(watch, data) && watch) {
         state.watch = undefined
-        if (watch.when === 'after') write(link, to, { data, state })
+        if (watch.when === 'after') {
+          await untilHeard(link, side)
+          to.write(data)
+        }
         const asked = Promise.resolve(watch.strike())
         if (watch.when === 'after') held = asked
         hit(asked.then(() => {}))
@@ -135,17 +180,13 @@ function join(link: Link, state: State): void {
         if (verdict === 'drop' || watch.when === 'after') return
       }
       if (side === 'server') await held
-      if (!write(link, to, { data, state }))
+      await untilHeard(link, side)
+      if (!to.destroyed && !to.write(data))
         await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => {})
     }
   }
   pump(client, upstream, 'client')
   pump(upstream, client, 'server')
-}
-
-function write({ dead }: Link, to: Socket, { data, state }: { data: Buffer; state: State }): boolean {
-  if (state.mode === 'hole' || dead || to.destroyed) return true
-  return to.write(data)
 }
 
 /** Follows the stream of one side of one connection. */
