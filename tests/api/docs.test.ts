@@ -50,23 +50,14 @@ describe('the documentation as data', () => {
     expect(figurasOf(await read())).toEqual(['coisas'])
   })
 
-  test('is built when a figura has changed, and not for each request', async () => {
-    const built: number[] = []
-    const kept: number[] = []
+  test('tells a figura as it is at that moment, though it is kept until a figura changes', async () => {
     for (let change = 0; change < 20; change++) {
       api.figura('coisas', figuraText('coisas').replace('Uma linha', `A linha ${change}`))
-      const texts = []
-      for (const times of [built, kept, kept]) {
-        const since = performance.now()
-        const answer = await api.app.handle(new Request('http://localhost/docs/json'))
-        texts.push(await answer.text())
-        times.push(performance.now() - since)
-      }
-      expect(texts.map((text) => text.includes(`A linha ${change} de coisas`))).toEqual([true, true, true])
-      expect(new Set(texts).size).toBe(1)
+      const texts = await Promise.all(
+        [1, 2].map(async () => (await api.app.handle(new Request('http://localhost/docs/json'))).text()),
+      )
+      expect(texts.map((text) => text.includes(`A linha ${change} de coisas`))).toEqual([true, true])
     }
-    const median = (times: number[]) => times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0
-    expect(median(kept)).toBeLessThan(median(built) / 2)
   })
 
   test('has a schema without figuras too', async () => {
