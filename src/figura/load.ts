@@ -142,11 +142,11 @@ function load(path: string, { name, registered }: Omit<Place, 'dir'>, bytes: num
 }
 
 function misnamed(file: string): LoadedFigura {
-  return broken(file, `the file name ${file}`, `${file.replace(/yml$/, 'yaml')}`)
+  return broken(file, `the file name ${file}`, file.replace(/yml$/, 'yaml'), file)
 }
 
-function broken(name: string, found: string, expected: string): LoadedFigura {
-  return { name, errors: [figuraError(`${name}.yaml`, { line: 1, column: 1, found, expected })] }
+function broken(name: string, found: string, expected: string, file = `${name}.yaml`): LoadedFigura {
+  return { name, errors: [figuraError(file, { line: 1, column: 1, found, expected })] }
 }
 
 function nameFaults(name: string): Fault[] {

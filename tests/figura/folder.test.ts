@@ -107,6 +107,10 @@ describe('the folder of figuras', () => {
       'the file name "Lojas.yaml"',
       'the file name outras.yml',
     ])
+    expect(figuras.list().map(({ errors }) => errors?.[0]?.message.split(':')[0])).toEqual([
+      'Lojas.yaml',
+      'outras.yml',
+    ])
   })
 
   test.each(['../lojas', 'lojas.yaml', 'LOJAS', 'a/b', '', '..', 'lojas\0', 'figuras'])(
