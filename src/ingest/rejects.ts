@@ -69,35 +69,44 @@ export function tooManyRejected(
   { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: Reject[] },
 ): BulkError {
   const [first] = rejects
+  const fault = first?.faults[0]
   const values = summary(rejects)
-  const example = first ? `, the first in row ${first.row}: ${spoken(first.faults[0])}` : ''
   const limit = rejectLimit(figura, rows)
   if (limit > 0) {
-    const found = `${rejected} row(s) that break a rule${example}`
     const { maxPercent } = rejectsOf(figura)
     const share = maxPercent === null ? '' : ` (${maxPercent} % of the rows)`
     return new BulkError(
       'too_many_rejected',
-      { subject: `The file for ${figura.name}`, found, expected: `at most ${limit}${share}` },
+      {
+        subject: `The file for ${figura.name}`,
+        found: `${rejected} row(s) that break a rule${example(first, fault?.reason)}`,
+        expected: `at most ${limit}${share}`,
+      },
       { rejected, limit, values },
     )
   }
-  const column = first?.faults[0].column
+  const [found, expected] = halves(fault?.reason)
   return new BulkError(
     'value_refused',
     {
-      subject: column ? `Column ${column}` : `The file for ${figura.name}`,
-      found: `${rejected} row(s) that break a rule${example}`,
-      expected: first
-        ? (first.faults[0].reason.split(', expected ').at(-1) ?? 'values that fit')
-        : 'values that fit',
+      subject: fault?.column ? `Column ${fault.column}` : `The file for ${figura.name}`,
+      found: `${rejected} row(s) that break a rule${example(first, found)}`,
+      expected: expected ?? 'values that fit',
     },
     { rejected, values },
   )
 }
 
-function spoken({ column, rule, reason }: Fault): string {
-  return `${column === null ? rule : `${column} (${rule})`} ${reason}`
+/** What was found and what was expected: each stands once in the sentence of an error. */
+function halves(reason = ''): [found: string, expected: string | undefined] {
+  const [, found = reason, expected] = /^(.*), expected (.*)$/s.exec(reason) ?? []
+  return [found, expected]
+}
+
+function example(first: Reject | undefined, said = ''): string {
+  if (!first) return ''
+  const { column, rule } = first.faults[0]
+  return `, the first in row ${first.row} (${column === null ? '' : `${column}, `}${rule}: ${said})`
 }
 
 /** What the first rows break, by column and rule. */
