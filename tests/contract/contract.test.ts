@@ -7,9 +7,9 @@ import { freshFolder } from '../support/servers.ts'
 import { type Case, readCases, servedFiguras } from './case.ts'
 import { runCase } from './run.ts'
 
-/** CASES='null_if|default' ./scripts/test tests/contract runs those whose names match. */
+/** CASES='null_if|default' ./scripts/test tests/contract runs those whose names match, with _ or - as folders have it. */
 const wanted = new RegExp(process.env.CASES ?? '')
-const cases = readCases().filter(({ name }) => wanted.test(name))
+const cases = readCases().filter(({ name }) => wanted.test(name) || wanted.test(name.replaceAll('_', '-')))
 
 /** Where Debian puts it. Users' machines need not have it: without it these tests are skipped, and say so. */
 const NATIVE = '/usr/lib/postgresql/15'
@@ -17,6 +17,8 @@ const found = existsSync(join(NATIVE, 'bin/postgres'))
 if (!found) console.log(`skipped: the contract on PostgreSQL 15, which is not in ${NATIVE}`)
 
 const AT_ONCE = 8
+
+test('there are cases to run', () => expect(cases).not.toBeEmpty())
 
 test('every figura that is served has cases beside it', () => {
   expect(servedFiguras().filter(({ cases: count }) => count < 3)).toEqual([])
