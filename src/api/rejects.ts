@@ -66,20 +66,21 @@ async function readPage(sql: Sql, job: Job, query: RejectsQuery, rejectsDays: nu
   const found = await inTime(readRejects(sql, job.id, { after, limit: limit + 1 }))
   const rejects = found.slice(0, limit)
   const last = found.length > limit ? rejects.at(-1) : undefined
-  const none = found.length === 0 && after === undefined
+  const kept = last || after ? undefined : found.length
   return {
     id: job.id,
     figura: job.figura,
     rejects: rejects.map(rejectView),
     next: last ? cursorAfter(last) : null,
-    note: noteOf(job, { none, rejectsDays }),
+    note: noteOf(job, { kept, rejectsDays }),
   }
 }
 
-function noteOf(job: Job, { none, rejectsDays }: { none: boolean; rejectsDays: number }): string | null {
+/** `kept`: how many rows there are to read, where the page has all of them. */
+function noteOf(job: Job, { kept, rejectsDays }: { kept?: number; rejectsDays: number }): string | null {
   const count = rejectedCount(job)
-  if (count === 0 || isLive(job.status)) return null
-  if (none) return `Rows that were left out are kept for ${rejectsDays} days; these are deleted.`
+  if (count === 0 || isLive(job.status) || kept === count) return null
+  if (kept === 0) return `Rows that were left out are kept for ${rejectsDays} days; these are deleted.`
   return job.status === 'erro' ? `Of the ${count} rows that were found, the first ones are kept.` : null
 }
 

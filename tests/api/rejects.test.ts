@@ -115,6 +115,16 @@ describe('the rows that a job has left out', () => {
     })
   })
 
+  test('are said to be the first ones only where there were more', async () => {
+    const id = await job(2, () => ['nome', 'required'])
+    const note = async (found: number) => {
+      await api.sql`update bulk.job set status = 'erro', rejected = null, rows_rejected = ${found}`
+      return (await api.ask(`/coisas/_bulk/${id}/rejects`)).body.note
+    }
+    expect(await note(2)).toBeNull()
+    expect(await note(3)).toBe('Of the 3 rows that were found, the first ones are kept.')
+  })
+
   test('are none of a job that left out none, and of an old one it is said that they are gone', async () => {
     const none = await api.send('coisas')
     expect((await api.ask(`/coisas/_bulk/${none}/rejects`)).body).toMatchObject({ rejects: [], note: null })
