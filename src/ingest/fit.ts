@@ -236,13 +236,24 @@ function missing(column: Column, file: FileColumn[]): Difference {
   // letters of another case are no slip: the reader takes them for the same
   const names = new Map(file.map(({ name }) => [name.toLowerCase(), name]))
   const meant = nearest(column.from.toLowerCase(), [...names.keys()])
-  const hint = meant === undefined ? '' : ` (did you mean "${names.get(meant)}"?)`
+  const header = undividedHeader(file)
+  const only = header && `, whose only column is "${header}"`
+  const hint = only ?? (meant === undefined ? '' : ` (did you mean "${names.get(meant)}"?)`)
   return {
     column: column.name,
     found: `no column "${column.from}" in the file${hint}`,
     expected: typeName(column.type),
-    fix: `write a column "${column.from}", or set its other name in the figura with "from"`,
+    fix: header
+      ? 'write the delimiter that csv of the figura has (a comma where it has none), or have it set to yours'
+      : `write a column "${column.from}", or set its other name in the figura with "from"`,
   }
+}
+
+/** The header of a CSV file that was written with another delimiter: all of it is one name. */
+function undividedHeader(file: FileColumn[]): string | undefined {
+  const [only] = file
+  const isHeader = file.length === 1 && only?.loose && only.json === undefined && /[,;|\t]/.test(only.name)
+  return isHeader ? only.name : undefined
 }
 
 function unknown({ name, type, written = name }: FileColumn): Difference {
