@@ -7,7 +7,7 @@ import { queryRows } from './read.ts'
 import { type Rule, sourcesOf } from './rules.ts'
 import { typeRules } from './rules-types.ts'
 import type { LocalRows } from './sql-duckdb.ts'
-import { countBrokenSql } from './sql-reading.ts'
+import { countBrokenSql, keptRowSql } from './sql-reading.ts'
 
 /**
  * Turns the refusal of a chunk's values into words. PostgreSQL checks every value anyway, so nothing is checked
@@ -21,7 +21,7 @@ export async function explainRefusal(error: unknown, duckdb: Duckdb, chunk: Chun
   const found = await countBroken(duckdb, chunk, rules).catch(() => [])
   const first = found[0]
   if (first) return refused(first, found)
-  return unexplained(error, chunk)
+  return unexplained(error, await placeOf(error, duckdb, chunk))
 }
 
 /** `signal` ends the fetching of the chunk, whose rows are read once more. */
@@ -69,20 +69,47 @@ function refused(first: Refused, all: Refused[]): BulkError {
   )
 }
 
-/** PostgreSQL tells the line and the column of a COPY that it refuses; a line is a row of the chunk. */
-function unexplained(error: unknown, chunk: { rowStart: number; rowEnd: number }): BulkError {
+type Place = { rows: string; column?: string; row?: number }
+
+/**
+ * PostgreSQL tells the line and the column of a COPY that it refuses, below the lines of functions that were at work.
+ * A line is a row that was sent: those that were left out before it count in the file alone.
+ */
+async function placeOf(error: unknown, duckdb: Duckdb, chunk: Chunk): Promise<Place> {
+  const rows = `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
   const where = error instanceof Error && 'where' in error ? String(error.where) : ''
-  const place = /line (\d+)(?:, column ([^\n:]+))?/.exec(where)
-  const row = place ? chunk.rowStart + Number(place[1]) : undefined
-  const message = messageOf(error)
+  const found = /^COPY .*, line (\d+)(?:, column (.+?))?(?::.*)?$/m.exec(where)
+  if (!found) return { rows }
+  const row = await rowOf(Number(found[1]), duckdb, chunk).catch(() => undefined)
+  return { rows, column: found[2], row }
+}
+
+async function rowOf(line: number, duckdb: Duckdb, { file, rowStart, rowEnd, signal }: Chunk) {
+  const { reading } = file
+  if (reading.rules.length === 0) return rowStart + line
+  let left = line
+  await using pieces = file.pieces({ rowStart, rowEnd, columns: sourcesOf(reading.columns) }, signal)
+  for await (const rows of pieces.each()) {
+    const sqlOf = (part: LocalRows) => keptRowSql(part, reading, left)
+    for await (const [found] of queryRows<KeptRow>(duckdb, rows, reading, sqlOf)) {
+      if (typeof found?.no === 'number') return found.no + 1
+      left -= found?.kept ?? 0
+    }
+  }
+  return undefined
+}
+
+type KeptRow = { kept: number | null; no: number | null }
+
+function unexplained(error: unknown, { rows, column, row }: Place): BulkError {
   return new BulkError(
     'value_refused',
     {
-      subject: place?.[2] ? `Column ${place[2]}` : `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`,
-      found: `a value that is refused${row ? ` in row ${row}` : ''} (${message})`,
+      subject: column ? `Column ${column}` : rows,
+      found: `a value that is refused${row ? ` in row ${row}` : ''} (${messageOf(error)})`,
       expected: 'values that fit the column',
     },
-    { column: place?.[2], row },
+    { column, row },
     { cause: error },
   )
 }
