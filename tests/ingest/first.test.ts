@@ -116,7 +116,8 @@ test('a trigger that passes over all the rows is met, where the server counts th
     create trigger passes before insert on ${figura.name} for each row execute function pass_${figura.name}()`)
   expect(await load(rows(0, 10))).toMatchObject({
     status: 'erro',
-    error: { code: 'attempts_exhausted', last_code: 'statistics_differ' },
+    attempts: 1,
+    error: { code: 'table_refused', inserted: 0, to_insert: 10 },
   })
   expect(await table()).toMatchObject([{ rows: 0, last: null }])
 })
