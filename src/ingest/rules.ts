@@ -31,6 +31,8 @@ export type Reading = {
   columns: FittedColumn[]
   /** Those that are looked at while rows are read; what the others forbid, PostgreSQL refuses. */
   rules: Rule[]
+  /** All that a row is told of that breaks one. */
+  told: Rule[]
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
   /** Columns of the file that are read, and whose values may have any length. */
@@ -45,20 +47,23 @@ export function planReading(
   columns: FittedColumn[],
   { file, expressions }: { file: FileColumn[]; expressions: Expressions },
 ): Reading {
-  const lenient = leavesOut(figura)
   const named = columns.map((fitted, at) => ({ fitted, value: `_bulk_c${at}`, at }))
-  const rules = named.flatMap((one) => [
-    ...conversionRule(one),
-    ...(lenient ? nullRule(one) : []),
-    ...valueRules(one),
-    ...(lenient ? typeRules(one.fitted.column, one.value) : []),
-  ])
-  for (const [name, check] of Object.entries(figura.checks ?? {})) rules.push(rowRule(name, check))
+  const rulesOf = (all: boolean) => [
+    ...named.flatMap((one) => [
+      ...conversionRule(one),
+      ...(all ? nullRule(one) : []),
+      ...valueRules(one),
+      ...(all ? typeRules(one.fitted.column, one.value) : []),
+    ]),
+    ...Object.entries(figura.checks ?? {}).map(([name, check]) => rowRule(name, check)),
+  ]
+  const told = rulesOf(true)
+  const rules = leavesOut(figura) ? told : rulesOf(false)
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
   const read = new Set(columns.flatMap(({ sources }) => sources))
   const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
   const texts = file.filter(({ name }) => read.has(name)).flatMap(textsOf)
-  return { columns, rules, named: namedOf(figura, columns, expressions), texts, recorded }
+  return { columns, rules, told, named: namedOf(figura, columns, expressions), texts, recorded }
 }
 
 function textsOf({ name, type, json }: FileColumn): Text[] {

@@ -17,6 +17,11 @@ export function valuesSql(
   return `select ${[...values, '_bulk_no'].join(', ')} from ${keptSql(rows, reading)}`
 }
 
+/** How many rows break a rule of all that a row may be told of. */
+export function countLeftOutSql(rows: LocalRows, reading: Reading): string {
+  return `select count(*)::bigint as "rows" from ${selectedSql(rows, reading)} where ${broken(reading.told)}`
+}
+
 /**
  * Rows that break a rule, in order: the numbers of the rules, the values that may be shown, the row as JSON. That one
  * is not made of texts that have more than `recordBytes` together: 2,048 records of 1 MB were made for one to be cut.
@@ -26,7 +31,7 @@ export function brokenRowsSql(
   reading: Reading,
   { limit, recordBytes }: { limit: number; recordBytes: number },
 ): string {
-  const { rules } = reading
+  const { told: rules } = reading
   const numbers = rules.map(({ breaks }, no) => `case when ${breaks} then ${no} end`)
   const shown = rules.map(
     ({ breaks, shown: value }) => `case when ${breaks} then left(${value ?? 'null'}, 200) end`,
