@@ -77,8 +77,7 @@ type Place = { rows: string; column?: string; row?: number }
  */
 async function placeOf(error: unknown, duckdb: Duckdb, chunk: Chunk): Promise<Place> {
   const rows = `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
-  const where = error instanceof Error && 'where' in error ? String(error.where) : ''
-  const found = /^COPY .*, line (\d+)(?:, column (.+?))?(?::.*)?$/m.exec(where)
+  const found = whereOf(error)
   if (!found) return { rows }
   const row = await rowOf(Number(found[1]), duckdb, chunk).catch(() => undefined)
   return { rows, column: found[2], row }
@@ -114,9 +113,19 @@ function unexplained(error: unknown, { rows, column, row }: Place): BulkError {
   )
 }
 
-/** Class 22: data exceptions. DuckDB's casts say `Conversion Error`. */
+/**
+ * Class 22: data exceptions. DuckDB's casts say `Conversion Error`. Class 54, limits of PostgreSQL, where it names a
+ * column: JSON that is nested too deep; without one an entry of an index is too large.
+ */
 function isAboutValues(error: unknown): boolean {
   if (error instanceof BulkError || isTransient(error)) return false
-  if ((sqlState(error) ?? '').startsWith('22')) return true
-  return error instanceof Error && error.message.startsWith('Conversion Error')
+  const state = sqlState(error) ?? ''
+  if (state.startsWith('54')) return whereOf(error)?.[2] !== undefined
+  return state.startsWith('22') || (error instanceof Error && error.message.startsWith('Conversion Error'))
+}
+
+/** The line of a COPY at which an error came, and its column. */
+function whereOf(error: unknown): RegExpExecArray | null {
+  const where = error instanceof Error && 'where' in error ? String(error.where) : ''
+  return /^COPY .*, line (\d+)(?:, column (.+?))?(?::.*)?$/m.exec(where)
 }

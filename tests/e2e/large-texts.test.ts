@@ -61,6 +61,20 @@ describe('texts of 1 MB are loaded in little memory', () => {
   )
 })
 
+// a list is copied out of its page for 2,048 rows at a time, whatever rows are asked for
+test('more of them within lists than fit into memory end the job in words, and the worker goes on', async () => {
+  const [name, after] = [figura(`  nome: { type: jsonb }`), figura(`  nome: { type: text }`)]
+  const { url } = await rig.putFile(name, `select id, [nome] as nome from (${HUGE}) t(id, nome)`)
+  expect(await rig.service.load(name, url)).toMatchObject({
+    status: 'erro',
+    error: { code: 'file_too_large', detail: expect.stringContaining('smaller row groups') },
+  })
+  const next = await rig.putFile(after, HUGE)
+  expect(await rig.service.load(after, next.url)).toMatchObject({ status: 'completo' })
+  const workers = rig.service.lines.filter((line) => line.message === 'worker threads are ready')
+  expect(workers).toHaveLength(1)
+}, 120_000)
+
 /** A figura of its own; gives its name. */
 function figura(column: string, more = ''): string {
   const name = `grande_${crypto.randomUUID().slice(0, 8)}`
