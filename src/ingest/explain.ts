@@ -1,9 +1,9 @@
-import { messageOf } from '../log.ts'
 import { isTransient, sqlState } from '../db/postgres.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import type { OpenFile } from './file.ts'
 import { queryRows } from './read.ts'
+import { refusalOf } from './refusal.ts'
 import { type Rule, sourcesOf } from './rules.ts'
 import { typeRules } from './rules-types.ts'
 import type { LocalRows } from './sql-duckdb.ts'
@@ -21,7 +21,11 @@ export async function explainRefusal(error: unknown, duckdb: Duckdb, chunk: Chun
   const found = await countBroken(duckdb, chunk, rules).catch(() => [])
   const first = found[0]
   if (first) return refused(first, found)
-  return unexplained(error, await placeOf(error, duckdb, chunk))
+  const said = refusalOf(
+    error,
+    columns.map(({ column }) => column),
+  )
+  return unexplained(error, said, await placeOf(error, duckdb, chunk))
 }
 
 /** `signal` ends the fetching of the chunk, whose rows are read once more. */
@@ -100,12 +104,12 @@ async function rowOf(line: number, duckdb: Duckdb, { file, rowStart, rowEnd, sig
 
 type KeptRow = { kept: number | null; no: number | null }
 
-function unexplained(error: unknown, { rows, column, row }: Place): BulkError {
+function unexplained(error: unknown, said: string, { rows, column, row }: Place): BulkError {
   return new BulkError(
     'value_refused',
     {
       subject: column ? `Column ${column}` : rows,
-      found: `a value that is refused${row ? ` in row ${row}` : ''} (${messageOf(error)})`,
+      found: `a value that is refused${row ? ` in row ${row}` : ''} (${said})`,
       expected: 'values that fit the column',
     },
     { column, row },

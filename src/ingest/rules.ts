@@ -5,7 +5,7 @@ import { leavesOut } from './duplicates.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { type FileColumn, type FittedColumn, literal } from './fit.ts'
 import { typeRules } from './rules-types.ts'
-import { duckType } from './sql.ts'
+import { duckType, GONE_COLUMN } from './sql.ts'
 import type { Text } from './sql-duckdb.ts'
 
 /**
@@ -84,7 +84,9 @@ function conversionRule({ fitted: { column, read }, at }: Named): Rule[] {
   if (!read) return []
   const breaks = `_bulk_t${at} is not null and _bulk_x${at} is null`
   const shown = column.sensitive ? null : `_bulk_t${at}`
-  return [{ column: column.name, rule: 'type', breaks, expected: typeName(column.type), shown }]
+  // of a marker people know the name in the file alone
+  const name = column.name === GONE_COLUMN ? column.from : column.name
+  return [{ column: name, rule: 'type', breaks, expected: typeName(column.type), shown }]
 }
 
 function nullRule({ fitted: { column }, value }: Named): Rule[] {
