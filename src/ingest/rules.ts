@@ -89,19 +89,11 @@ function conversionRule({ fitted: { column, read }, at }: Named): Rule[] {
   return [{ column: name, rule: 'type', breaks, expected: typeName(column.type), shown }]
 }
 
-function nullRule({ fitted: { column }, value }: Named): Rule[] {
+/** What is no value of the type is told of as that alone. */
+function nullRule({ fitted: { column, read }, value, at }: Named): Rule[] {
   if (!column.required) return []
-  const found = 'null'
-  return [
-    {
-      column: column.name,
-      rule: 'required',
-      breaks: `${value} is null`,
-      found,
-      expected: 'a value',
-      shown: null,
-    },
-  ]
+  const breaks = read ? `${value} is null and _bulk_t${at} is null` : `${value} is null`
+  return [{ column: column.name, rule: 'required', breaks, found: 'null', expected: 'a value', shown: null }]
 }
 
 function valueRules({ fitted: { column }, value, at }: Named): Rule[] {
