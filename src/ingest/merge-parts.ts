@@ -33,7 +33,8 @@ type Part = Counts & { xid: string }
  * appear within milliseconds of one another.
  *
  * Undefined: it could not be done this way (a lock that others hold, a trigger that forbids it, a foreign key between
- * rows of two parts, numbers that do not add up …), and nothing is left of it; one transaction may still succeed, or tell why not.
+ * rows of two parts, numbers that do not add up …), and nothing is left of it; one transaction may still succeed, or
+ * tell why not.
  * @throws JobLost; PostgreSQL's error when it is unknown what was decided
  */
 export async function mergeInParts(

@@ -3,8 +3,8 @@ import type { Column } from '../figura/types.ts'
 import { messageOf } from '../log.ts'
 
 /**
- * What PostgreSQL says of rows that it refuses. It quotes values where it cannot read them, and a trigger may do so: with
- * a sensitive column among them its words are its log's alone.
+ * What PostgreSQL says of rows that it refuses. It quotes values where it cannot read them, and a trigger may do so:
+ * with a sensitive column among them its words are its log's alone.
  */
 export function refusalOf(error: unknown, columns: Pick<Column, 'sensitive'>[]): string {
   const state = sqlState(error)

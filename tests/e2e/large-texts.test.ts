@@ -110,8 +110,12 @@ test('more of them within lists than fit into memory end the job in words, and t
 /** A figura of its own; gives its name. */
 function figura(column: string, more = '', key = 'id'): string {
   const name = `grande_${crypto.randomUUID().slice(0, 8)}`
-  const head = `description: ${name}\ntable: public.${name}\nkey: [${key}]\ncolumns:\n  id: { type: bigint }\n${column}\n`
-  writeFileSync(join(rig.figuras, `${name}.yaml`), `${head}${more}sources: ['${rig.bucket.url('')}']\n`)
+  const head = `description: ${name}\ntable: public.${name}\nkey: [${key}]\n`
+  const columns = `columns:\n  id: { type: bigint }\n${column}\n`
+  writeFileSync(
+    join(rig.figuras, `${name}.yaml`),
+    `${head}${columns}${more}sources: ['${rig.bucket.url('')}']\n`,
+  )
   return name
 }
 

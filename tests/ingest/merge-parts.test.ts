@@ -129,11 +129,8 @@ describe('a large merge', () => {
       create trigger passes before insert on ${figura.name} for each row when (new.id = 7)
         execute function ${figura.name}_passes()`)
     const job = await at.load(figura, await at.write('perdida', first, 2048))
-    expect(job).toMatchObject({
-      status: 'erro',
-      attempts: 1,
-      error: { code: 'table_refused', inserted: ROWS - 1, to_insert: ROWS },
-    })
+    const error = { code: 'table_refused', inserted: ROWS - 1, to_insert: ROWS }
+    expect(job).toMatchObject({ status: 'erro', attempts: 1, error })
     expect(await table()).toMatchObject([{ rows: 0 }])
     expect(await prepared()).toHaveLength(0)
   })
