@@ -7,6 +7,9 @@ import type { Reading, Rule } from './rules.ts'
 import type { LocalRows } from './sql-duckdb.ts'
 import { brokenRowsSql } from './sql-reading.ts'
 
+/** A row that is left out; `found` and `expected` tell of the first rule that it breaks. */
+export type LeftOut = Reject & { found: string; expected: string }
+
 type BrokenRow = { no: number; numbers: string; shown: string; record: string | null }
 
 /** A record of a row that is longer is not kept: so many bytes of texts, and so many characters in all. */
@@ -17,7 +20,7 @@ export async function readRejects(
   duck: Duckdb,
   rows: LocalRows,
   { reading, limit }: { reading: Reading; limit: number },
-): Promise<Reject[]> {
+): Promise<LeftOut[]> {
   const broken: BrokenRow[] = []
   const sqlOf = (part: LocalRows) =>
     brokenRowsSql(part, reading, { limit: limit - broken.length, recordBytes: RECORD_LENGTH })
@@ -27,13 +30,18 @@ export async function readRejects(
   }
   return broken.flatMap(({ no, numbers, shown, record }) => {
     const values = JSON.parse(shown) as (string | null)[]
-    const [first, ...more] = (JSON.parse(numbers) as (number | null)[])
+    const faults = (JSON.parse(numbers) as (number | null)[])
       .filter((rule) => rule !== null)
-      .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
+      .map((rule) => said(reading.told[rule]!, values[rule] ?? null))
+    const [first, ...more] = faults.map(({ column, rule, found, expected }): Fault => ({
+      column,
+      rule,
+      reason: `found ${found}, expected ${expected}`,
+    }))
     if (!first) return []
-    return [
-      { row: no + 1, faults: [first, ...more], record: record !== null && isKept(record) ? record : null },
-    ]
+    const { found, expected } = faults[0]!
+    const kept = record !== null && isKept(record) ? record : null
+    return [{ row: no + 1, faults: [first, ...more], record: kept, found, expected }]
   })
 }
 
@@ -48,9 +56,11 @@ function isKept(record: string): boolean {
   }
 }
 
-function faultOf({ column, rule, found, expected }: Rule, value: string | null): Fault {
-  const said = found ?? (value === null ? 'a value that is not shown' : JSON.stringify(value))
-  return { column, rule, reason: `found ${said}, expected ${expected}` }
+function said(rule: Rule, value: string | null): Rule & { found: string } {
+  return {
+    ...rule,
+    found: rule.found ?? (value === null ? 'a value that is not shown' : JSON.stringify(value)),
+  }
 }
 
 /** How many rows may be left out of a file; `rows`: how many it has, as far as that is known. */
@@ -66,16 +76,16 @@ export function rejectLimit(figura: Pick<Figura, 'rejects'>, rows: number | null
  */
 export function tooManyRejected(
   figura: Figura,
-  { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: Reject[] },
+  { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: LeftOut[] },
 ): BulkError {
   const [first] = rejects
   const values = summary(rejects)
-  const example = first ? `, the first in row ${first.row}: ${spoken(first.faults[0])}` : ''
   const limit = rejectLimit(figura, rows)
+  const many = `${rejected} row(s) that break a rule`
   if (limit > 0) {
-    const found = `${rejected} row(s) that break a rule${example}`
     const { maxPercent } = rejectsOf(figura)
     const share = maxPercent === null ? '' : ` (${maxPercent} % of the rows)`
+    const found = first ? `${many}, the first in row ${first.row} (${nameOf(first)}: ${first.found})` : many
     return new BulkError(
       'too_many_rejected',
       { subject: `The file for ${figura.name}`, found, expected: `at most ${limit}${share}` },
@@ -87,17 +97,17 @@ export function tooManyRejected(
     'value_refused',
     {
       subject: column ? `Column ${column}` : `The file for ${figura.name}`,
-      found: `${rejected} row(s) that break a rule${example}`,
-      expected: first
-        ? (first.faults[0].reason.split(', expected ').at(-1) ?? 'values that fit')
-        : 'values that fit',
+      found: first
+        ? `${many}, the first in row ${first.row}: ${first.found} (${first.faults[0].rule})`
+        : many,
+      expected: first?.expected ?? 'values that fit',
     },
     { rejected, values },
   )
 }
 
-function spoken({ column, rule, reason }: Fault): string {
-  return `${column === null ? rule : `${column} (${rule})`} ${reason}`
+function nameOf({ faults: [{ column, rule }] }: LeftOut): string {
+  return column === null ? rule : `${column}, ${rule}`
 }
 
 /** What the first rows break, by column and rule. */
