@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'bun:test'
-import { parseDocument } from 'yaml'
+import { parse, parseDocument } from 'yaml'
 import { parseFigura } from '../src/figura/load.ts'
 import { FiguraFile, figuraJsonSchema } from '../src/figura/schema.ts'
 
@@ -16,6 +16,24 @@ test('the folder holds figuras, and the schema for editors is the one that check
   // red: run `bun scripts/figura-schema.ts`, which writes figuras/figura.schema.json anew
   expect(kept).toEqual(figuraJsonSchema())
 })
+
+test('keys that YAML reads as something else than a text are taken by editors too', () => {
+  // an editor that meets the key null asks the patterns for it, and not the properties
+  const found = objectsOf(figuraJsonSchema()).flatMap(({ properties = {}, patternProperties = {} }) =>
+    Object.keys(properties)
+      .filter((name) => typeof parse(name) !== 'string')
+      .map((name) => [name, Object.keys(patternProperties).some((one) => new RegExp(one).test(name))]),
+  )
+  expect(found).toEqual([['null', true]])
+})
+
+type Mapping = { properties?: object; patternProperties?: object }
+
+/** A schema and all within it. */
+function objectsOf(schema: object): Mapping[] {
+  const inner: unknown[] = Object.values(schema)
+  return [schema, ...inner.flatMap((one) => (one && typeof one === 'object' ? objectsOf(one) : []))]
+}
 
 describe.each(files)('%s', (file) => {
   const text = readFileSync(join(folder, file), 'utf8')

@@ -3,7 +3,7 @@ import type { Job } from '../db/jobs.ts'
 import { findPause } from '../db/pause.ts'
 import type { Sql } from '../db/postgres.ts'
 import { groupRejects, readContract, readFiles, type RejectedRow } from '../db/rejects-read.ts'
-import type { Figura } from '../figura/types.ts'
+import { type Figura, loadOf } from '../figura/types.ts'
 import { publicUrl } from '../job.ts'
 import type { RejectsPage } from './load-schemas.ts'
 import type { Details } from './view.ts'
@@ -57,11 +57,13 @@ function exampleValue(
   name: string | null,
   record: Record<string, unknown> | null,
 ): string | null {
-  const column = figura?.columns.find((one) => one.name === name)
-  if (!column || column.sensitive || !record) return null
-  const source = [column.from, ...(column.aliases ?? []), column.name].find((one) =>
-    Object.hasOwn(record, one),
-  )
+  if (!figura || !record) return null
+  const column = figura.columns.find((one) => one.name === name)
+  const marker = loadOf(figura).deleteMarker?.from
+  if (column?.sensitive || (!column && name !== marker)) return null
+  const names = [column?.from, ...(column?.aliases ?? []), name].map((one) => one?.toLowerCase())
+  // the file may write them with other letters
+  const source = names.flatMap((one) => Object.keys(record).filter((key) => key.toLowerCase() === one))[0]
   const value = source === undefined ? null : record[source]
   if (value === null || value === undefined) return null
   const text = String(value)

@@ -42,9 +42,13 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
   return postgres(url, options)
 }
 
-/** A value as jsonb takes it: plain JSON, whose texts are storable. */
+/** A value as jsonb takes it: plain JSON, whose texts are storable, and its keys: a file may have any. */
 export function storable(value: unknown): postgres.JSONValue {
-  const clean = (_name: string, part: unknown) => (typeof part === 'string' ? storableText(part) : part)
+  const clean = (_name: string, part: unknown) => {
+    if (typeof part === 'string') return storableText(part)
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
+    return Object.fromEntries(Object.entries(part).map(([name, one]) => [storableText(name), one]))
+  }
   return JSON.parse(JSON.stringify(value, clean))
 }
 

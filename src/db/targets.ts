@@ -95,6 +95,23 @@ export async function insertedInTransaction(
   return row?.inserted ?? null
 }
 
+/** True when a trigger, of the table or of a partition of it, may pass over rows that are inserted. */
+export async function mayDropInserts(
+  tx: Transaction,
+  table: { schema: string; name: string },
+): Promise<boolean> {
+  const [row] = await tx<{ may: boolean }[]>`
+    select exists (
+      select from pg_trigger
+      where tgrelid in (select t.oid union select relid from pg_partition_tree(t.oid))
+        -- for each row, before, insert: TRIGGER_TYPE_… of pg_trigger.h
+        and tgtype & 7 = 7 and tgenabled <> 'D' and not tgisinternal
+    ) as may
+    from (select to_regclass(quote_ident(${table.schema}) || '.' || quote_ident(${table.name}))::oid as oid) t
+  `
+  return row?.may ?? false
+}
+
 /** Names of the columns of a stage, in order; none when the stage is not there. */
 export async function stageColumns(sql: Sql | Transaction, stage: string): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`

@@ -133,6 +133,11 @@ function limitsFile() {
 }
 
 function csvFile() {
+  const nullText = Type.String({
+    description: 'The text that stands for null.',
+    default: '',
+    maxLength: 100,
+  })
   return closed(
     {
       delimiter: Type.Optional(
@@ -141,9 +146,7 @@ function csvFile() {
       quote: Type.Optional(
         Type.String({ description: 'Around a value: one character, or none.', default: '"' }),
       ),
-      null: Type.Optional(
-        Type.String({ description: 'The text that stands for null.', default: '', maxLength: 100 }),
-      ),
+      null: Type.Optional(nullText),
       decimal: Type.Optional(
         Type.Union([Type.Literal('.'), Type.Literal(',')], {
           description: 'What stands before the decimals of a number.',
@@ -151,6 +154,11 @@ function csvFile() {
         }),
       ),
     },
-    { description: 'How CSV files are written.', examples: [{ delimiter: ';', decimal: ',' }] },
+    {
+      description: 'How CSV files are written.',
+      examples: [{ delimiter: ';', decimal: ',' }],
+      // editors read the plain key as YAML's null: it is not among the properties for them (yaml-language-server)
+      patternProperties: { '^null$': nullText },
+    },
   )
 }

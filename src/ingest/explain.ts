@@ -1,13 +1,13 @@
-import { messageOf } from '../log.ts'
 import { isTransient, sqlState } from '../db/postgres.ts'
 import type { Duckdb } from '../db/duckdb.ts'
 import { BulkError } from '../errors.ts'
 import type { OpenFile } from './file.ts'
 import { queryRows } from './read.ts'
+import { refusalOf } from './refusal.ts'
 import { type Rule, sourcesOf } from './rules.ts'
 import { typeRules } from './rules-types.ts'
 import type { LocalRows } from './sql-duckdb.ts'
-import { countBrokenSql } from './sql-reading.ts'
+import { countBrokenSql, keptRowSql } from './sql-reading.ts'
 
 /**
  * Turns the refusal of a chunk's values into words. PostgreSQL checks every value anyway, so nothing is checked
@@ -21,7 +21,11 @@ export async function explainRefusal(error: unknown, duckdb: Duckdb, chunk: Chun
   const found = await countBroken(duckdb, chunk, rules).catch(() => [])
   const first = found[0]
   if (first) return refused(first, found)
-  return unexplained(error, chunk)
+  const said = refusalOf(
+    error,
+    columns.map(({ column }) => column),
+  )
+  return unexplained(error, said, await placeOf(error, duckdb, chunk))
 }
 
 /** `signal` ends the fetching of the chunk, whose rows are read once more. */
@@ -69,27 +73,63 @@ function refused(first: Refused, all: Refused[]): BulkError {
   )
 }
 
-/** PostgreSQL tells the line and the column of a COPY that it refuses; a line is a row of the chunk. */
-function unexplained(error: unknown, chunk: { rowStart: number; rowEnd: number }): BulkError {
-  const where = error instanceof Error && 'where' in error ? String(error.where) : ''
-  const place = /line (\d+)(?:, column ([^\n:]+))?/.exec(where)
-  const row = place ? chunk.rowStart + Number(place[1]) : undefined
-  const message = messageOf(error)
+type Place = { rows: string; column?: string; row?: number }
+
+/**
+ * PostgreSQL tells the line and the column of a COPY that it refuses, below the lines of functions that were at work.
+ * A line is a row that was sent: those that were left out before it count in the file alone.
+ */
+async function placeOf(error: unknown, duckdb: Duckdb, chunk: Chunk): Promise<Place> {
+  const rows = `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`
+  const found = whereOf(error)
+  if (!found) return { rows }
+  const row = await rowOf(Number(found[1]), duckdb, chunk).catch(() => undefined)
+  return { rows, column: found[2], row }
+}
+
+async function rowOf(line: number, duckdb: Duckdb, { file, rowStart, rowEnd, signal }: Chunk) {
+  const { reading } = file
+  if (reading.rules.length === 0) return rowStart + line
+  let left = line
+  await using pieces = file.pieces({ rowStart, rowEnd, columns: sourcesOf(reading.columns) }, signal)
+  for await (const rows of pieces.each()) {
+    const sqlOf = (part: LocalRows) => keptRowSql(part, reading, left)
+    for await (const [found] of queryRows<KeptRow>(duckdb, rows, reading, sqlOf)) {
+      if (typeof found?.no === 'number') return found.no + 1
+      left -= found?.kept ?? 0
+    }
+  }
+  return undefined
+}
+
+type KeptRow = { kept: number | null; no: number | null }
+
+function unexplained(error: unknown, said: string, { rows, column, row }: Place): BulkError {
   return new BulkError(
     'value_refused',
     {
-      subject: place?.[2] ? `Column ${place[2]}` : `Rows ${chunk.rowStart + 1} to ${chunk.rowEnd}`,
-      found: `a value that is refused${row ? ` in row ${row}` : ''} (${message})`,
+      subject: column ? `Column ${column}` : rows,
+      found: `a value that is refused${row ? ` in row ${row}` : ''} (${said})`,
       expected: 'values that fit the column',
     },
-    { column: place?.[2], row },
+    { column, row },
     { cause: error },
   )
 }
 
-/** Class 22: data exceptions. DuckDB's casts say `Conversion Error`. */
+/**
+ * Class 22: data exceptions. DuckDB's casts say `Conversion Error`. Class 54, limits of PostgreSQL, where it names a
+ * column: JSON that is nested too deep; without one an entry of an index is too large.
+ */
 function isAboutValues(error: unknown): boolean {
   if (error instanceof BulkError || isTransient(error)) return false
-  if ((sqlState(error) ?? '').startsWith('22')) return true
-  return error instanceof Error && error.message.startsWith('Conversion Error')
+  const state = sqlState(error) ?? ''
+  if (state.startsWith('54')) return whereOf(error)?.[2] !== undefined
+  return state.startsWith('22') || (error instanceof Error && error.message.startsWith('Conversion Error'))
+}
+
+/** The line of a COPY at which an error came, and its column. */
+function whereOf(error: unknown): RegExpExecArray | null {
+  const where = error instanceof Error && 'where' in error ? String(error.where) : ''
+  return /^COPY .*, line (\d+)(?:, column (.+?))?(?::.*)?$/m.exec(where)
 }

@@ -17,6 +17,23 @@ export function fileError(source: SourceFile, error: unknown): unknown {
   return isAboutFile(error) ? corrupt(source, error) : error
 }
 
+/** The same error, with the file where it was met if the job has several. */
+export function ofFile(
+  error: unknown,
+  { no, source }: { no: number; source: SourceFile },
+  files: number,
+): unknown {
+  if (files === 1 || !(error instanceof BulkError) || error.retry !== 'never') return error
+  const { subject } = error.said
+  const named = subject.includes(source.name) ? subject : `${subject} (${source.name})`
+  return new BulkError(
+    error.code,
+    { ...error.said, subject: named },
+    { ...error.extra, file: no },
+    { cause: error },
+  )
+}
+
 /** DuckDB's errors begin with their class. Out of Memory, Interrupt and Internal errors are not the file's fault. */
 function isAboutFile(error: unknown): error is Error {
   return error instanceof Error && FILE_ERRORS.test(error.message) && !HOST_ERRORS.test(error.message)

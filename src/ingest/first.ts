@@ -11,7 +11,7 @@ import { messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import type { OpenFile } from './file.ts'
 import { JobLost } from './lease.ts'
-import { sumUp, type Copied } from './merge-stats.ts'
+import { rowsDropped, sumUp, type Copied } from './merge-stats.ts'
 import { modeOf } from './served.ts'
 import { GONE_COLUMN, ROW_COLUMN } from './sql.ts'
 import { targetName } from './sql-postgres.ts'
@@ -100,6 +100,8 @@ async function sumUpFirst(
   // what they have of the transaction before this one, they may still have
   const after = await insertedInTransaction(tx, job.definition.table)
   const inserted = after === null || before === null ? copied.staged : after - before
+  if (inserted < copied.staged)
+    throw rowsDropped(job.definition, { inserted, dropped: copied.staged - inserted })
   const counts = { inserted, updated: 0, deleted: 0, skipped: 0 }
   const sums = sumUp({ copied, promised, counts, duplicates: 0, stale: 0, softDeleted: 0, removed: 0 })
   return { ...sums, mergeMs: Math.round(performance.now() - started) }

@@ -5,6 +5,9 @@ import { isNull, readVector } from './column.ts'
 import type { OpenFile } from './file.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FittedColumn } from './fit.ts'
+import { quote } from '../quote.ts'
+import { queryRows, streamRows } from './read.ts'
+import { type Reading, sourcesOf } from './rules.ts'
 import { cutRuns, type Run } from './runs.ts'
 import { createSieve, type Hashes, KEPT_HASHES, repeatedHashes, SIEVE_HASHES } from './sieve.ts'
 import {
@@ -14,6 +17,7 @@ import {
   type KeyColumn,
   type KeyHash,
   keyHashesSql,
+  type LocalRows,
   repeatedKeysSql,
   type Selected,
   wholeNumberStatsSql,
@@ -119,7 +123,11 @@ async function* readHashes(
   await using pieces = file.pieces({ ...run, columns: keys.flatMap((key) => key.sources) }, signal)
   for await (const rows of pieces.each()) {
     let at = rows.rowStart
-    for await (const chunk of duck.stream(keyHashesSql(rows, keys, hash))) {
+    const sqlOf: Parameters<typeof streamRows>[3] = (part, guard) => {
+      const guarded = keys.map((key, no) => ({ ...key, expression: guard(key.expression, no) }))
+      return keyHashesSql(part, guarded, hash)
+    }
+    for await (const chunk of streamRows(duck, rows, readingOf(figura, file), sqlOf)) {
       signal.throwIfAborted()
       const count = duckdb.data_chunk_get_size(chunk)
       const { data, valid } = readVector(duckdb.data_chunk_get_vector(chunk, 0), count, 8)
@@ -187,7 +195,8 @@ async function readPart(
   for await (const rows of pieces.each()) {
     if (!begun) await duck.query(beginCollectingSql(rows, keys))
     begun = true
-    await duck.query(collectKeysSql(rows, keys, { hash, selected }))
+    const sqlOf = (part: LocalRows) => collectKeysSql(part, keys, { hash, selected })
+    for await (const _ of queryRows(duck, rows, readingOf(figura, file), sqlOf)) signal.throwIfAborted()
   }
   const [row] = await duck.query<{ keys: bigint; rows: bigint; examples: string | null }>(
     repeatedKeysSql(keys),
@@ -197,6 +206,14 @@ async function readPart(
     rows: Number(row?.rows ?? 0),
     examples: JSON.parse(row?.examples ?? '[]') ?? [],
   }
+}
+
+/** How the keys alone are read: no row is left out, and large texts are looked at a few at a time. */
+function readingOf({ key }: Figura, { columns, reading }: OpenFile): Reading {
+  const own = columns.filter(({ column }) => key.includes(column.name))
+  const sources = sourcesOf(own).map(quote)
+  const texts = reading.texts.filter(({ expression }) => sources.includes(expression))
+  return { columns: own, rules: [], told: [], named: [], texts, recorded: [] }
 }
 
 /** The columns of the file that make up the key. */

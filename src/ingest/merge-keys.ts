@@ -31,16 +31,16 @@ type Repeated = {
   examples: { key: Record<string, unknown>; times: number; first_place: number; last_place: number }[]
 }
 
-/** Where a row stands, in words; its file is told where it is not the first. */
-function placeOf(place: number): { row: number; file?: number; said: string } {
+/** Where a row stands, its file by its place in `files` of the status; in words that is told where it is not the first. */
+function placeOf(place: number): { row: number; file: number; said: string } {
   const file = Math.floor(place / FILE_ROWS)
   const row = (place % FILE_ROWS) + 1
-  return file === 0 ? { row, said: String(row) } : { row, file: file + 1, said: `${row} of file ${file + 1}` }
+  return { row, file, said: file === 0 ? String(row) : `${row} of files[${file}]` }
 }
 
 function nullKeys({ figura }: Loading, { count, places }: { count: number; places: number[] }): BulkError {
   const first = places.map((place) => placeOf(Number(place)))
-  const files = first.some(({ file }) => file) ? { first_files: first.map(({ file = 1 }) => file) } : {}
+  const files = first.some(({ file }) => file > 0) ? { first_files: first.map(({ file }) => file) } : {}
   return new BulkError(
     'key_null',
     {
@@ -66,7 +66,7 @@ function repeatedKeys({ figura }: Loading, { keys, rows, examples: found }: Repe
     times,
     first_row: first.row,
     last_row: last.row,
-    ...(last.file ? { first_file: first.file ?? 1, last_file: last.file } : {}),
+    ...(last.file > 0 ? { first_file: first.file, last_file: last.file } : {}),
   }))
   return new BulkError(
     'key_repeated',

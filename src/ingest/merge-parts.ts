@@ -13,6 +13,7 @@ import {
 import type { Sql, Transaction } from '../db/postgres.ts'
 import { isEmpty } from '../db/targets.ts'
 import { beginUntil } from '../db/until.ts'
+import { BulkError } from '../errors.ts'
 import { errorFields } from '../log.ts'
 import { Interrupted, JobLost } from './lease.ts'
 import { loadingOf, mergeRows, namesOfStage, readStage, type Merged } from './merge-rows.ts'
@@ -32,7 +33,8 @@ type Part = Counts & { xid: string }
  * appear within milliseconds of one another.
  *
  * Undefined: it could not be done this way (a lock that others hold, a trigger that forbids it, a foreign key between
- * rows of two parts …), and nothing is left of it; one transaction may still succeed, or tell why not.
+ * rows of two parts, numbers that do not add up …), and nothing is left of it; one transaction may still succeed, or
+ * tell why not.
  * @throws JobLost; PostgreSQL's error when it is unknown what was decided
  */
 export async function mergeInParts(
@@ -53,8 +55,10 @@ export async function mergeInParts(
   }
   const stats = await sumUpParts(job, begun, started).catch(async (error: unknown) => {
     await rollback(sql, fence, slices.length)
+    if (error instanceof BulkError && error.code === 'statistics_differ') return undefined
     throw error
   })
+  if (!stats) return undefined
   const xids = begun.parts.map((part) => part.xid)
   if (!(await decideMerge(sql, fence, { xids, stats }))) {
     await rollback(sql, fence, xids.length)

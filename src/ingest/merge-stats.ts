@@ -1,5 +1,6 @@
 import type { MergeStats } from '../db/ends.ts'
 import { BulkError } from '../errors.ts'
+import { type Figura, tableName } from '../figura/types.ts'
 
 /** What came of a file, as those count who read it: `staged` are the rows that were copied. */
 export type Copied = { read: number; staged: number; rejected: number }
@@ -30,7 +31,7 @@ export type Counted = {
 export function sumUp(counted: Counted): Omit<MergeStats, 'mergeMs'> {
   const { copied, promised, duplicates, counts, stale, softDeleted, removed } = counted
   const staged = copied.staged - duplicates
-  const merged = counts.inserted + counts.updated + counts.deleted + counts.skipped
+  const merged = staged - unmerged(staged, counts)
   const sums: [what: string, found: number, expected: number][] = [
     ['rows read', copied.read, promised ?? copied.read],
     ['rows rejected and copied', copied.rejected + copied.staged, copied.read],
@@ -52,6 +53,30 @@ export function sumUp(counted: Counted): Omit<MergeStats, 'mergeMs'> {
     deleted: counts.deleted + softDeleted,
     removed,
   }
+}
+
+/** How many of `rows` came to nothing that PostgreSQL counted. */
+export function unmerged(rows: number, { inserted, updated, deleted, skipped }: Counts): number {
+  return rows - inserted - updated - deleted - skipped
+}
+
+/** The error of a table that took fewer rows than were to be inserted, without a word: it would do so at every try. */
+export function rowsDropped(
+  figura: Figura,
+  { inserted, dropped }: { inserted: number; dropped: number },
+): BulkError {
+  const toInsert = inserted + dropped
+  return new BulkError(
+    'table_refused',
+    {
+      subject: `Table ${tableName(figura)}`,
+      found: `${inserted} of ${toInsert} rows inserted: a trigger, rule or policy of the table drops the others`,
+      expected: 'all of them',
+      action:
+        'Nothing was loaded. Leave such rows out of the file, or have the table take them or refuse them by an error.',
+    },
+    { inserted, to_insert: toInsert },
+  )
 }
 
 /** What a trial knows that only reads: nothing is said of what is merged. */

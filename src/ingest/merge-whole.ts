@@ -9,7 +9,7 @@ import { foretell, foretellFirst } from './merge-impact.ts'
 import { settleKeys } from './merge-keys.ts'
 import { checkReplacement, deleteLacking } from './merge-replace.ts'
 import { countStage, loadingOf, mergeRows } from './merge-rows.ts'
-import { sumUp, sumUpTrial, type Copied } from './merge-stats.ts'
+import { rowsDropped, sumUp, sumUpTrial, unmerged, type Copied } from './merge-stats.ts'
 import { countOutcomesSql, type Loading, type Outcome } from './sql-merge.ts'
 import { targetName } from './sql-postgres.ts'
 
@@ -23,7 +23,8 @@ export type Done = { stats: Omit<MergeStats, 'mergeMs'>; impact: Impact | null }
  * Everything that loading means, for a whole stage, within one transaction. The lock on the table comes first, so
  * that two figuras with one table never merge at the same time (MERGE answers 23505 where two sessions insert the
  * same key), and the time of the load is taken under it: in the history no version ends before it began.
- * @throws BulkError `key_null`, `key_repeated`, `too_many_deleted`, `statistics_differ`; PostgreSQL's own errors
+ * @throws BulkError `key_null`, `key_repeated`, `too_many_deleted`, `table_refused`, `statistics_differ`; PostgreSQL's
+ * own errors
  */
 export async function mergeWhole(
   tx: Transaction,
@@ -43,6 +44,10 @@ export async function mergeWhole(
   await closeVersions(tx, load, rows)
   const { stale, softDeleted } = await countUnseen(tx, load, rows)
   const counts = await mergeRows(tx, { load, rows, empty })
+  const dropped = unmerged(copied.staged - duplicates, counts)
+  // a stage that holds all of its rows has lost none: the table has
+  if (dropped > 0 && (await countStage(tx, load, rows)).rows === copied.staged - duplicates)
+    throw rowsDropped(job.definition, { inserted: counts.inserted, dropped })
   const removed = replaces ? await deleteLacking(tx, load, rows) : 0
   await openVersions(tx, load, rows)
   return {

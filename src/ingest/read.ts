@@ -33,10 +33,23 @@ export async function* readRows(
   rows: LocalRows,
   reading: Reading,
 ): AsyncGenerator<DataChunk, void, void> {
+  yield* streamRows(duck, rows, reading, (part, guard) => valuesSql(part, reading, guard))
+}
+
+/** What stands for a value of a column so that a large one is an error; the value itself where it may be large. */
+type Guard = (value: string, column: number) => string
+
+/** The same for a statement that is made of the values of `reading`, and gives one row for each of the file. */
+export async function* streamRows(
+  duck: Duckdb,
+  rows: LocalRows,
+  reading: Reading,
+  sqlOf: (part: LocalRows, guard: Guard) => string,
+): AsyncGenerator<DataChunk, void, void> {
   const worked = workedOut(reading)
   for (let at = rows.rowStart; at < rows.rowEnd;) {
     const guarded = guardTexts({ ...rows, rowStart: at }, reading.texts, LARGE_BYTES)
-    const sql = valuesSql(guarded, reading, (value, column) => {
+    const sql = sqlOf(guarded, (value, column) => {
       const text = worked.find((one) => one.column === column)
       return text ? guardLength({ expression: value, binary: text.binary }, LARGE_BYTES) : value
     })
@@ -51,7 +64,7 @@ export async function* readRows(
     }
     const rowEnd = Math.min(at + WINDOW_ROWS, rows.rowEnd)
     for (const slice of await slicesOf(duck, { ...rows, rowStart: at, rowEnd }, reading))
-      yield* duck.stream(valuesSql(slice, reading))
+      yield* duck.stream(sqlOf(slice, (value) => value))
     at = rowEnd
   }
 }

@@ -7,6 +7,9 @@ import type { Reading, Rule } from './rules.ts'
 import type { LocalRows } from './sql-duckdb.ts'
 import { brokenRowsSql } from './sql-reading.ts'
 
+/** A row that is left out; `found` and `expected` tell of the first rule that it breaks. */
+export type LeftOut = Reject & { found: string; expected: string }
+
 type BrokenRow = { no: number; numbers: string; shown: string; record: string | null }
 
 /** A record of a row that is longer is not kept: so many bytes of texts, and so many characters in all. */
@@ -17,7 +20,7 @@ export async function readRejects(
   duck: Duckdb,
   rows: LocalRows,
   { reading, limit }: { reading: Reading; limit: number },
-): Promise<Reject[]> {
+): Promise<LeftOut[]> {
   const broken: BrokenRow[] = []
   const sqlOf = (part: LocalRows) =>
     brokenRowsSql(part, reading, { limit: limit - broken.length, recordBytes: RECORD_LENGTH })
@@ -27,13 +30,18 @@ export async function readRejects(
   }
   return broken.flatMap(({ no, numbers, shown, record }) => {
     const values = JSON.parse(shown) as (string | null)[]
-    const [first, ...more] = (JSON.parse(numbers) as (number | null)[])
+    const faults = (JSON.parse(numbers) as (number | null)[])
       .filter((rule) => rule !== null)
-      .map((rule) => faultOf(reading.rules[rule]!, values[rule] ?? null))
+      .map((rule) => said(reading.told[rule]!, values[rule] ?? null))
+    const [first, ...more] = faults.map(({ column, rule, found, expected }): Fault => ({
+      column,
+      rule,
+      reason: `found ${found}, expected ${expected}`,
+    }))
     if (!first) return []
-    return [
-      { row: no + 1, faults: [first, ...more], record: record !== null && isKept(record) ? record : null },
-    ]
+    const { found, expected } = faults[0]!
+    const kept = record !== null && isKept(record) ? record : null
+    return [{ row: no + 1, faults: [first, ...more], record: kept, found, expected }]
   })
 }
 
@@ -48,9 +56,11 @@ function isKept(record: string): boolean {
   }
 }
 
-function faultOf({ column, rule, found, expected }: Rule, value: string | null): Fault {
-  const said = found ?? (value === null ? 'a value that is not shown' : JSON.stringify(value))
-  return { column, rule, reason: `found ${said}, expected ${expected}` }
+function said(rule: Rule, value: string | null): Rule & { found: string } {
+  return {
+    ...rule,
+    found: rule.found ?? (value === null ? 'a value that is not shown' : JSON.stringify(value)),
+  }
 }
 
 /** How many rows may be left out of a file; `rows`: how many it has, as far as that is known. */
@@ -66,47 +76,38 @@ export function rejectLimit(figura: Pick<Figura, 'rejects'>, rows: number | null
  */
 export function tooManyRejected(
   figura: Figura,
-  { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: Reject[] },
+  { rows, rejected, rejects }: { rows: number | null; rejected: number; rejects: LeftOut[] },
 ): BulkError {
   const [first] = rejects
-  const fault = first?.faults[0]
   const values = summary(rejects)
   const limit = rejectLimit(figura, rows)
+  const many = `${rejected} row(s) that break a rule`
   if (limit > 0) {
     const { maxPercent } = rejectsOf(figura)
     const share = maxPercent === null ? '' : ` (${maxPercent} % of the rows)`
+    const found = first ? `${many}, the first in row ${first.row} (${nameOf(first)}: ${first.found})` : many
     return new BulkError(
       'too_many_rejected',
-      {
-        subject: `The file for ${figura.name}`,
-        found: `${rejected} row(s) that break a rule${example(first, fault?.reason)}`,
-        expected: `at most ${limit}${share}`,
-      },
+      { subject: `The file for ${figura.name}`, found, expected: `at most ${limit}${share}` },
       { rejected, limit, values },
     )
   }
-  const [found, expected] = halves(fault?.reason)
+  const column = first?.faults[0].column
   return new BulkError(
     'value_refused',
     {
-      subject: fault?.column ? `Column ${fault.column}` : `The file for ${figura.name}`,
-      found: `${rejected} row(s) that break a rule${example(first, found)}`,
-      expected: expected ?? 'values that fit',
+      subject: column ? `Column ${column}` : `The file for ${figura.name}`,
+      found: first
+        ? `${many}, the first in row ${first.row}: ${first.found} (${first.faults[0].rule})`
+        : many,
+      expected: first?.expected ?? 'values that fit',
     },
     { rejected, values },
   )
 }
 
-/** What was found and what was expected: each stands once in the sentence of an error. */
-function halves(reason = ''): [found: string, expected: string | undefined] {
-  const [, found = reason, expected] = /^(.*), expected (.*)$/s.exec(reason) ?? []
-  return [found, expected]
-}
-
-function example(first: Reject | undefined, said = ''): string {
-  if (!first) return ''
-  const { column, rule } = first.faults[0]
-  return `, the first in row ${first.row} (${column === null ? '' : `${column}, `}${rule}: ${said})`
+function nameOf({ faults: [{ column, rule }] }: LeftOut): string {
+  return column === null ? rule : `${column}, ${rule}`
 }
 
 /** What the first rows break, by column and rule. */

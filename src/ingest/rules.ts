@@ -5,7 +5,7 @@ import { leavesOut } from './duplicates.ts'
 import { type Expressions, isNamed } from './expression.ts'
 import { type FileColumn, type FittedColumn, literal } from './fit.ts'
 import { typeRules } from './rules-types.ts'
-import { duckType } from './sql.ts'
+import { duckType, GONE_COLUMN } from './sql.ts'
 import type { Text } from './sql-duckdb.ts'
 
 /**
@@ -31,6 +31,8 @@ export type Reading = {
   columns: FittedColumn[]
   /** Those that are looked at while rows are read; what the others forbid, PostgreSQL refuses. */
   rules: Rule[]
+  /** All that a row is told of that breaks one. */
+  told: Rule[]
   /** What checks name, under its own name: the value of a column, or null where the file lacks it. */
   named: { name: string; value: string }[]
   /** Columns of the file that are read, and whose values may have any length. */
@@ -45,20 +47,23 @@ export function planReading(
   columns: FittedColumn[],
   { file, expressions }: { file: FileColumn[]; expressions: Expressions },
 ): Reading {
-  const lenient = leavesOut(figura)
   const named = columns.map((fitted, at) => ({ fitted, value: `_bulk_c${at}`, at }))
-  const rules = named.flatMap((one) => [
-    ...conversionRule(one),
-    ...(lenient ? nullRule(one) : []),
-    ...valueRules(one),
-    ...(lenient ? typeRules(one.fitted.column, one.value) : []),
-  ])
-  for (const [name, check] of Object.entries(figura.checks ?? {})) rules.push(rowRule(name, check))
+  const rulesOf = (all: boolean) => [
+    ...named.flatMap((one) => [
+      ...conversionRule(one),
+      ...(all ? nullRule(one) : []),
+      ...valueRules(one),
+      ...(all ? typeRules(one.fitted.column, one.value) : []),
+    ]),
+    ...Object.entries(figura.checks ?? {}).map(([name, check]) => rowRule(name, check)),
+  ]
+  const told = rulesOf(true)
+  const rules = leavesOut(figura) ? told : rulesOf(false)
   const hidden = new Set(columns.flatMap(({ column, sources }) => (column.sensitive ? sources : [])))
   const read = new Set(columns.flatMap(({ sources }) => sources))
   const recorded = file.filter(({ name }) => read.has(name) && !hidden.has(name))
   const texts = file.filter(({ name }) => read.has(name)).flatMap(textsOf)
-  return { columns, rules, named: namedOf(figura, columns, expressions), texts, recorded }
+  return { columns, rules, told, named: namedOf(figura, columns, expressions), texts, recorded }
 }
 
 function textsOf({ name, type, json }: FileColumn): Text[] {
@@ -79,22 +84,16 @@ function conversionRule({ fitted: { column, read }, at }: Named): Rule[] {
   if (!read) return []
   const breaks = `_bulk_t${at} is not null and _bulk_x${at} is null`
   const shown = column.sensitive ? null : `_bulk_t${at}`
-  return [{ column: column.name, rule: 'type', breaks, expected: typeName(column.type), shown }]
+  // of a marker people know the name in the file alone
+  const name = column.name === GONE_COLUMN ? column.from : column.name
+  return [{ column: name, rule: 'type', breaks, expected: typeName(column.type), shown }]
 }
 
-function nullRule({ fitted: { column }, value }: Named): Rule[] {
+/** What is no value of the type is told of as that alone. */
+function nullRule({ fitted: { column, read }, value, at }: Named): Rule[] {
   if (!column.required) return []
-  const found = 'null'
-  return [
-    {
-      column: column.name,
-      rule: 'required',
-      breaks: `${value} is null`,
-      found,
-      expected: 'a value',
-      shown: null,
-    },
-  ]
+  const breaks = read ? `${value} is null and _bulk_t${at} is null` : `${value} is null`
+  return [{ column: column.name, rule: 'required', breaks, found: 'null', expected: 'a value', shown: null }]
 }
 
 function valueRules({ fitted: { column }, value, at }: Named): Rule[] {

@@ -2,12 +2,14 @@ import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
 import { failJob } from '../db/ends.ts'
 import { putOff, waitedFor } from '../db/waiting.ts'
 import { BulkError, type Problem } from '../errors.ts'
+import type { Column } from '../figura/types.ts'
 import { sortFault } from '../faults.ts'
 import type { Outcome, WaitReason } from '../job.ts'
 import { errorFields, messageOf } from '../log.ts'
 import type { Context } from './context.ts'
 import { clearEnded, nextTurn } from './ended.ts'
 import { Interrupted, JobLost } from './lease.ts'
+import { refusalOf } from './refusal.ts'
 import type { JobLog } from './report.ts'
 
 /** Waits between tries of the same work, in milliseconds: 1, 2, 4 … seconds, at most a minute. */
@@ -25,14 +27,17 @@ type Verdict =
 /**
  * What an error means: the data's fault ends the job, a passing fault is tried again, and so is one that nobody
  * foresaw, until the tries are used up. The source's fault, and the want of room, have bounds of their own.
- * @param tries how often this piece of work was claimed so far
+ * @param tries how often this piece of work was claimed so far; `columns` are those of the figura
  */
-export function judge(error: unknown, { tries, triesMax }: { tries: number; triesMax: number }): Verdict {
+export function judge(
+  error: unknown,
+  { tries, triesMax, columns = [] }: { tries: number; triesMax: number; columns?: Column[] },
+): Verdict {
   if (error instanceof JobLost) return { kind: 'drop' }
   if (error instanceof Interrupted) return { kind: 'hand back' }
   const sort = sortFault(error)
   if (sort === 'never')
-    return { kind: 'fail', error: error instanceof BulkError ? error : tableRefused(error) }
+    return { kind: 'fail', error: error instanceof BulkError ? error : tableRefused(error, columns) }
   if (sort === 'source' || sort === 'capacity') return { kind: 'put off', reason: sort }
   if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
   return { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
@@ -49,7 +54,8 @@ export async function settle(
     report,
   }: { job: ClaimedJob; fence: Fence; tries: number; context: Context; report: JobLog },
 ): Promise<Outcome> {
-  const verdict = judge(error, { tries, triesMax: context.config.bounds.attempts })
+  const { columns } = job.definition
+  const verdict = judge(error, { tries, triesMax: context.config.bounds.attempts, columns })
   const phase = job.phase ?? 'plan'
   switch (verdict.kind) {
     case 'drop':
@@ -179,13 +185,12 @@ function shown(error: unknown): string {
   return (message.split('\n')[0] ?? '').replace(/(^|[\s'"(=])\/[^\s'")]+/g, '$1…')
 }
 
-function tableRefused(error: unknown): BulkError {
-  const message = messageOf(error)
+function tableRefused(error: unknown, columns: Column[]): BulkError {
   return new BulkError(
     'table_refused',
     {
       subject: 'The table',
-      found: `that PostgreSQL refuses the rows (${message})`,
+      found: `that PostgreSQL refuses the rows (${refusalOf(error, columns)})`,
       expected: 'rows that it takes',
     },
     {},

@@ -14,7 +14,12 @@ export function valuesSql(
   if (rules.length === 0)
     return `select ${columns.map(({ expression }, at) => as(expression, at)).join(', ')} ${fromRows(rows)}`
   const values = columns.map((_, at) => as(`_bulk_c${at}`, at))
-  return `select ${[...values, '_bulk_no'].join(', ')} from ${selectedSql(rows, reading)} where not (${broken(rules)})`
+  return `select ${[...values, '_bulk_no'].join(', ')} from ${keptSql(rows, reading)}`
+}
+
+/** How many rows break a rule of all that a row may be told of. */
+export function countLeftOutSql(rows: LocalRows, reading: Reading): string {
+  return `select count(*)::bigint as "rows" from ${selectedSql(rows, reading)} where ${broken(reading.told)}`
 }
 
 /**
@@ -26,7 +31,7 @@ export function brokenRowsSql(
   reading: Reading,
   { limit, recordBytes }: { limit: number; recordBytes: number },
 ): string {
-  const { rules } = reading
+  const { told: rules } = reading
   const numbers = rules.map(({ breaks }, no) => `case when ${breaks} then ${no} end`)
   const shown = rules.map(
     ({ breaks, shown: value }) => `case when ${breaks} then left(${value ?? 'null'}, 200) end`,
@@ -37,14 +42,27 @@ export function brokenRowsSql(
     from ${selectedSql(rows, reading, recordBytes)} where ${broken(rules)} order by _bulk_no limit ${limit}`
 }
 
-/** For each rule: how many rows break it, and the first of them. */
+/** For each rule: how many rows break it of those that are not left out, and the first of them. */
 export function countBrokenSql(rows: LocalRows, reading: Reading, rules: Rule[]): string {
   const counts = rules.map(
     ({ breaks }, no) =>
       `count(*) filter (where ${breaks})::bigint as count${no}, ` +
       `min(_bulk_no) filter (where ${breaks})::bigint as first${no}`,
   )
-  return `select ${counts.join(', ')} from ${selectedSql(rows, reading)}`
+  return `select ${counts.join(', ')} from ${keptSql(rows, reading)}`
+}
+
+/** How many rows are not left out, and the number of the one that is at a place among them, counted from 1. */
+export function keptRowSql(rows: LocalRows, reading: Reading, place: number): string {
+  return `
+    select max(place)::double as kept, max(_bulk_no) filter (where place = ${place})::double as no
+    from (select _bulk_no, row_number() over (order by _bulk_no) as place from ${keptSql(rows, reading)})`
+}
+
+/** What stands after FROM for the rows that are not left out. */
+function keptSql(rows: LocalRows, reading: Reading): string {
+  const kept = reading.rules.length === 0 ? '' : ` where not (${broken(reading.rules)})`
+  return `${selectedSql(rows, reading)}${kept}`
 }
 
 /** The number of rows. */

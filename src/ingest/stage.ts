@@ -11,7 +11,7 @@ import { copyInto } from './copy.ts'
 import { createEncoder, type Encoder } from './encode.ts'
 import { explainRefusal } from './explain.ts'
 import type { OpenFile, Pieces } from './file.ts'
-import { asCorrupt, fileError } from './file-error.ts'
+import { asCorrupt, fileError, ofFile } from './file-error.ts'
 import { JobLost } from './lease.ts'
 import type { Copied } from './merge-stats.ts'
 import type { JobLog } from './report.ts'
@@ -142,7 +142,7 @@ export async function copyRows(
     // what was left out is told with the error too; the transaction of the rows takes nothing along
     await insertRejects(sql, place, taken.found().rejects).catch(() => {})
     const explained = await explainRefusal(error, duckdb, { file, rowStart, rowEnd, signal })
-    throw fileError(file.source, explained)
+    throw ofFile(fileError(file.source, explained), file, job.urls?.length ?? 1)
   } finally {
     const { read, rejected } = taken.found()
     job.taken = { read, rejected }

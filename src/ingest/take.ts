@@ -1,20 +1,19 @@
 import duckdb, { type DataChunk } from '@duckdb/node-bindings'
 import type { Duckdb } from '../db/duckdb.ts'
-import type { Reject } from '../db/rejects.ts'
 import type { Figura } from '../figura/types.ts'
 import type { Pieces } from './file.ts'
-import { readRows } from './read.ts'
-import { readRejects, rejectLimit, tooManyRejected } from './rejects.ts'
+import { queryRows, readRows } from './read.ts'
+import { type LeftOut, readRejects, rejectLimit, tooManyRejected } from './rejects.ts'
 import type { Reading } from './rules.ts'
 import { UNKNOWN_ROWS } from './shape.ts'
 import type { LocalRows } from './sql-duckdb.ts'
-import { countRowsSql } from './sql-reading.ts'
+import { countLeftOutSql, countRowsSql } from './sql-reading.ts'
 
 /** Rows as they are taken from a file, and what was left out of them so far. */
 export type Taken = {
   /** The rows that break no rule. */
   chunks(): AsyncGenerator<DataChunk, void, void>
-  found(): { read: number; rejected: number; rejects: Reject[] }
+  found(): { read: number; rejected: number; rejects: LeftOut[] }
 }
 
 /** How many rows the job has; null: not known. `these`: those that are taken here, however many they turn out to be. */
@@ -38,7 +37,7 @@ export function takeRows(
     onRows,
   }: { reading: Reading; figura: Figura; rows: Rows; onRows?: (done: number) => void },
 ): Taken {
-  const rejects: Reject[] = []
+  const rejects: LeftOut[] = []
   let read = 0
   let rejected = 0
 
@@ -57,8 +56,10 @@ export function takeRows(
     if (rows === 'these') refuseMore(read)
   }
   async function leaveOut(piece: LocalRows, missing: number): Promise<void> {
-    rejected += missing
-    const limit = Math.min(missing, KEPT_ROWS - rejects.length)
+    // where none may be left out, what PostgreSQL would have refused is told with the rest
+    const all = reading.told === reading.rules ? missing : await countLeftOut(duck, piece, reading)
+    rejected += all
+    const limit = Math.min(all, KEPT_ROWS - rejects.length)
     if (limit > 0) rejects.push(...(await readRejects(duck, piece, { reading, limit })))
     refuseMore(rows === 'these' ? null : rows)
   }
@@ -67,6 +68,14 @@ export function takeRows(
       throw tooManyRejected(figura, { rows: total, rejected, rejects })
   }
   return { chunks, found: () => ({ read, rejected, rejects }) }
+}
+
+async function countLeftOut(duck: Duckdb, piece: LocalRows, reading: Reading): Promise<number> {
+  let count = 0
+  const sqlOf = (part: LocalRows) => countLeftOutSql(part, reading)
+  for await (const [row] of queryRows<{ rows: bigint }>(duck, piece, reading, sqlOf))
+    count += Number(row?.rows ?? 0)
+  return count
 }
 
 /** How many rows of a file of text a piece has, only reading it tells. */

@@ -29,7 +29,7 @@ const THREADS = 2
 export const natsPurge: Drill = {
   name: 'nats-purge',
   about: 'an operator purges the stream, and again, while jobs are queued: every job is rung for each time',
-  runs: { small: 20, full: 200 },
+  runs: { small: 5, full: 200 },
   run: async ({ seed, runs, say }) => {
     const wares = waresOf(2)
     const env = { WORKER_THREADS: `${THREADS}`, SOURCE_IDLE_SECONDS: '300' }

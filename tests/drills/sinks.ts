@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
@@ -75,7 +75,20 @@ export async function listenToNats(url: string, login: { user: string; pass: str
 
 /** Every file under a folder. */
 export function lookIntoFiles(folder: string, place: string, sinks: Sinks): void {
-  if (!existsSync(folder)) return
-  for (const file of readdirSync(folder, { recursive: true, withFileTypes: true }))
-    if (file.isFile()) sinks.look(place, readFileSync(join(file.parentPath, file.name), 'latin1'))
+  for (const entry of unlessGone(() => readdirSync(folder, { withFileTypes: true })) ?? []) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) lookIntoFiles(path, place, sinks)
+    const text = entry.isFile() ? unlessGone(() => readFileSync(path, 'latin1')) : undefined
+    if (text !== undefined) sinks.look(place, text)
+  }
+}
+
+/** Where others work in a folder too, their files come and go. */
+function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }

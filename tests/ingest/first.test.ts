@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { readJobLog } from '../../src/db/jobs.ts'
 import { insertedInTransaction } from '../../src/db/targets.ts'
 import { jobView } from '../../src/api/view.ts'
-import type { Figura } from '../../src/figura/types.ts'
+import { type Figura, type Load, loadOf } from '../../src/figura/types.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
 
 let at: InProcess
@@ -72,6 +72,42 @@ test('a constraint of the table refuses the rows in words', async () => {
   expect(await table()).toMatchObject([{ rows: 0, last: null }])
 })
 
+describe('a value that PostgreSQL alone refuses is told by its row in the file', () => {
+  const refusing = async (column: string) => {
+    const [id, nome] = figura.columns
+    const load: Load = { ...loadOf(figura), mode: 'append' }
+    const columns = [id!, { ...nome!, pattern: '^nome' }]
+    figura = { ...figura, key: [], columns, load, rejects: { maxRows: 10, maxPercent: null } }
+    await at.sql.unsafe(`create table ${figura.name} (id bigint, nome text, ${column})`)
+  }
+  const refused = { status: 'erro', error: { code: 'value_refused', row: 3001 } }
+
+  test('where rows before it were left out', async () => {
+    await refusing('resto bigint generated always as (1 / (id - 3000)) stored')
+    const job = await load(`select i as id, case when i in (7, 2500) then 'x' else 'nome' end as nome
+      from range(5000) t(i)`)
+    expect(job).toMatchObject(refused)
+    expect(job.error?.detail).toContain('in row 3001 (division by zero)')
+  })
+
+  test('and not by one that was left out for another value', async () => {
+    await refusing('resto bigint generated always as (1 / (id - 3000)) stored')
+    const job = await load(`select i as id, case when i = 7 then 'nome' || chr(0) else 'nome' end as nome
+      from range(5000) t(i)`)
+    expect(job).toMatchObject(refused)
+  })
+
+  test('and not by a line of the function that refuses it', async () => {
+    await refusing('outro text')
+    await at.sql.unsafe(`create function ${figura.name}_f() returns trigger language plpgsql as $$ begin
+        new.outro := 1 / (new.id - 3000);
+        return new;
+      end $$;
+      create trigger divides before insert on ${figura.name} for each row execute function ${figura.name}_f()`)
+    expect(await load(rows(0, 5000))).toMatchObject(refused)
+  })
+})
+
 test('a trigger that passes over all the rows is met, where the server counts them', async () => {
   await load(rows(0, 1))
   await at.sql.unsafe(`create function pass_${figura.name}() returns trigger language plpgsql as $$ begin
@@ -80,7 +116,8 @@ test('a trigger that passes over all the rows is met, where the server counts th
     create trigger passes before insert on ${figura.name} for each row execute function pass_${figura.name}()`)
   expect(await load(rows(0, 10))).toMatchObject({
     status: 'erro',
-    error: { code: 'attempts_exhausted', last_code: 'statistics_differ' },
+    attempts: 1,
+    error: { code: 'table_refused', inserted: 0, to_insert: 10 },
   })
   expect(await table()).toMatchObject([{ rows: 0, last: null }])
 })

@@ -37,8 +37,8 @@ describe.each(VERSIONS)('on PostgreSQL %s, keys that stand in a file more than o
     const second = `select id::char(4), _bulk_row from (
       values ('a', 1::bigint), ('a', (2::bigint << 40) + 4)) as v(id, _bulk_row)`
     expect(await refusal(at.merge(figuraOf('refuse'), second))).toMatchObject({
-      message: expect.stringContaining('(a in rows 2 and 5 of file 3)'),
-      extra: { examples: [{ first_row: 2, first_file: 1, last_row: 5, last_file: 3 }] },
+      message: expect.stringContaining('(a in rows 2 and 5 of files[2])'),
+      extra: { examples: [{ first_row: 2, first_file: 0, last_row: 5, last_file: 2 }] },
     })
   })
 

@@ -205,17 +205,16 @@ describe.each(VERSIONS)('on PostgreSQL %s, a load in mode', (version) => {
     expect(await at.rows(figura)).toMatchObject([{ id: 1, nome: 'um', excluidoEm: null }, { id: 2 }])
   })
 
-  test('merge refuses to commit when a row was lost on the way', async () => {
+  test('merge refuses to commit when a trigger drops a row', async () => {
     const figura = at.figura(twoColumns)
     await at.merge(figura, rowsOf(FIRST))
-    // a trigger of the table that passes over a row makes the executor count one less
     await at.sql.unsafe(`
       create function ${figura.name}_f() returns trigger language plpgsql as $$ begin return null; end $$;
       truncate ${figura.name};
       create trigger f before insert on ${figura.name} for each row when (new.id = 2)
         execute function ${figura.name}_f()`)
     const refused = await at.merge(figura, rowsOf(FIRST)).catch((error: unknown) => error)
-    expect(refused).toMatchObject({ code: 'statistics_differ' })
+    expect(refused).toMatchObject({ code: 'table_refused' })
     expect(await at.rows(figura)).toHaveLength(0)
   })
 })

@@ -34,7 +34,7 @@ function opened(bytes: number): Opened {
     footer: { start: 0, bytes: new Uint8Array() },
     shape: { columns: [], rowGroups: [], rows: 0 },
     places: { starts: [], ends: [] },
-    reading: { columns: [], rules: [], named: [], texts: [], recorded: [] },
+    reading: { columns: [], rules: [], told: [], named: [], texts: [], recorded: [] },
   }
 }
 
