@@ -95,8 +95,8 @@ function plugin() {
         title: 'Bulk ingestion',
         version: VERSION,
         description:
-          'Loads parquet files into PostgreSQL tables. Send the address of a file with PUT ' +
-          '/{figura}/_bulk, then ask the status_url of the answer how the job fares.',
+          'Loads files (parquet, Avro, CSV, NDJSON) into PostgreSQL tables. Send the address of a file with ' +
+          'PUT /{figura}/_bulk, then ask the status_url of the answer how the job fares.',
       },
       tags: [
         { name: 'Jobs', description: 'Send files, and see what became of them.' },
