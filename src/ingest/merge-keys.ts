@@ -31,7 +31,7 @@ type Repeated = {
   examples: { key: Record<string, unknown>; times: number; first_place: number; last_place: number }[]
 }
 
-/** Where a row stands, its file by its place in `files` of the status; in words that is told where it is not the first. */
+/** Where a row stands, its file by its place in `files` of the status; in words that is told if it is not the first. */
 function placeOf(place: number): { row: number; file: number; said: string } {
   const file = Math.floor(place / FILE_ROWS)
   const row = (place % FILE_ROWS) + 1

@@ -7,7 +7,7 @@ import { freshFolder } from '../support/servers.ts'
 import { type Case, readCases, servedFiguras } from './case.ts'
 import { runCase } from './run.ts'
 
-/** CASES='null_if|default' ./scripts/test tests/contract runs those whose names match, with _ or - as folders have it. */
+/** CASES='null_if|default' ./scripts/test tests/contract runs those whose names match, with _ or with -. */
 const wanted = new RegExp(process.env.CASES ?? '')
 const cases = readCases().filter(({ name }) => wanted.test(name) || wanted.test(name.replaceAll('_', '-')))
 
