@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { findJob, readJobLog } from '../../src/db/jobs.ts'
 import type { Figura } from '../../src/figura/types.ts'
 import { openIngest } from '../../src/ingest/ingest.ts'
+import { serveFile } from '../source/file-server.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
+import { duck } from '../support/parquet.ts'
 
 let at: InProcess
 let figura: Figura
@@ -103,4 +107,33 @@ test('where the role may make no temporary table, a small file is staged like a 
   } finally {
     await ingest.close()
   }
+})
+
+test('what a try has left out whose source broke off is not told of the next one, which met a mended file', async () => {
+  const text = `array_to_string(list_transform(range(73), x -> md5((i * 73 + x)::text)), '')`
+  // of 9.6 MB, which come in two pieces
+  const write = async (name: string, bad: string) => {
+    const path = join(at.folder, `${name}.parquet`)
+    const select = `select i as id, ${text} || case when i = 5 then ${bad} else '' end as nome from range(4096) t(i)`
+    const options = 'format parquet, compression uncompressed, row_group_size 2048'
+    await (await duck()).run(`copy (${select}) to '${path}' (${options})`)
+    return path
+  }
+  const broken = readFileSync(await write('nulo', 'chr(0)'))
+  const isLate = (range: string) => Number(/^bytes=(\d+)-/.exec(range)?.[1] ?? 0) > broken.length / 3
+  await using server = await serveFile(broken, {
+    lie: ({ range }, response, honest) => (isLate(range) ? response.destroy() : honest()),
+  })
+  figura.rejects = { maxRows: 5, maxPercent: null }
+  figura.sources.push(`${server.origin}/`)
+  const task = await at.accept(figura, await write('inteiro', `''`))
+  const { job } = task
+  const url = (await findJob(at.sql, figura.name, job))?.url ?? ''
+  await at.sql`update bulk.job set url = ${`${server.origin}/um.parquet`} where id = ${job}`
+  expect(await at.ingest.run(task)).toMatchObject({ kind: 'again' })
+  expect(await at.sql`select from bulk.reject where job = ${job}`).toHaveLength(1)
+
+  await at.sql`update bulk.job set lease_until = now(), url = ${url} where id = ${job}`
+  expect(await at.finish(task)).toMatchObject({ status: 'completo', inserted: 4096, rejected: 0 })
+  expect(await at.sql`select from bulk.reject where job = ${job}`).toHaveLength(0)
 })
