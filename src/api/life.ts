@@ -3,6 +3,7 @@ import type { Job } from '../db/jobs.ts'
 import { cancelJob, type Ended } from '../db/life.ts'
 import { findPause, pauseFigura, resumeFigura } from '../db/pause.ts'
 import { BulkError } from '../errors.ts'
+import { isFiguraName } from '../figura/load.ts'
 import { isEnded } from '../life.ts'
 import { readJson } from './body.ts'
 import { answerAccepted, type BulkDependencies } from './bulk.ts'
@@ -75,6 +76,8 @@ function createPause({ sql, callerOf, resumed }: LifeDependencies) {
     figura,
     paused: pauseView(await inTime(findPause(sql, figura))),
   })
+  const isPaused = async (figura: string) =>
+    isFiguraName(figura) && (await inTime(findPause(sql, figura))) !== undefined
   const callerFor = (request: Request, name: string) => {
     const caller = callerOf(request)
     if (!caller.figuras.get(name)) throw figuraUnknown(caller.figuras, name)
@@ -93,7 +96,8 @@ function createPause({ sql, callerOf, resumed }: LifeDependencies) {
     .post(
       '/:figura/_bulk/resume',
       async ({ params: { figura }, request }) => {
-        callerFor(request, figura)
+        // one whose file is gone may still be paused, and its jobs would wait for good
+        if (!(await isPaused(figura))) callerFor(request, figura)
         await inTime(resumeFigura(sql, figura))
         resumed(figura)
         return pauseState(figura)

@@ -198,6 +198,19 @@ describe('a figura that is paused', () => {
     expect(api.resumed).toEqual(['coisas'])
   })
 
+  test('is resumed though its file is gone, or its jobs would wait for good', async () => {
+    api.figura('idas', figuraText('idas'))
+    const id = await api.send('idas')
+    await api.ask('/idas/_bulk/pause', { method: 'POST' })
+    api.figura('idas', null)
+    expect((await api.ask(`/idas/_bulk/status/${id}`)).body.waiting).toMatchObject({ reason: 'paused' })
+    const { status, body } = await api.ask('/idas/_bulk/resume', { method: 'POST' })
+    expect([status, body]).toEqual([200, { figura: 'idas', paused: null }])
+    expect(api.resumed).toEqual(['idas'])
+    const again = await api.ask('/idas/_bulk/resume', { method: 'POST' })
+    expect(again.body.code).toBe('figura_unknown')
+  })
+
   test('has to be one', async () => {
     const { body } = await api.ask('/nenhuma/_bulk/pause', { method: 'POST' })
     expect(body).toMatchObject({ status: 404, code: 'figura_unknown' })
