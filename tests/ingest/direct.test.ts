@@ -7,6 +7,7 @@ import { openIngest } from '../../src/ingest/ingest.ts'
 import { serveFile } from '../source/file-server.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
 import { duck } from '../support/parquet.ts'
+import { until } from '../support/service.ts'
 
 let at: InProcess
 let figura: Figura
@@ -107,6 +108,33 @@ test('where the role may make no temporary table, a small file is staged like a 
   } finally {
     await ingest.close()
   }
+})
+
+test('a key that a foreign writer inserts at the same time is met by the next try, and updated', async () => {
+  await at.load(figura, await at.write('antes', rows(100, 1)))
+  const foreign = await at.sql.reserve()
+  await foreign`begin`
+  await foreign.unsafe(`insert into ${figura.name} values (1, 'alheio')`)
+  const task = await at.accept(figura, await at.write('junto', rows(0, 10)))
+  const running = at.finish(task)
+  await until('the job waits for it', async () => {
+    const waiting = await at.sql`select from pg_locks join pg_stat_activity using (pid)
+      where not granted and datname = current_database()`
+    return waiting.length > 0 ? true : undefined
+  })
+  await foreign`commit`
+  foreign.release()
+  expect(await running).toMatchObject({ status: 'completo', inserted: 9, updated: 1 })
+  expect(await at.sql`select nome from ${at.sql(figura.name)} where id = 1`).toMatchObject([
+    { nome: 'nome 1' },
+  ])
+})
+
+test('a unique index beside the key refuses the rows for good', async () => {
+  await at.load(figura, await at.write('unica', rows(0, 1, 'igual')))
+  await at.sql.unsafe(`create unique index on ${figura.name} (left(nome, 5))`)
+  const job = await at.load(figura, await at.write('iguais', rows(1, 1, 'igual')))
+  expect(job).toMatchObject({ status: 'erro', error: { code: 'table_refused' } })
 })
 
 test('what a try has left out whose source broke off is not told of the next one, which met a mended file', async () => {
