@@ -166,8 +166,8 @@ export async function readJobLog(sql: Sql, job: string, limit: number): Promise<
 }
 
 /**
- * Adds a line to a job's log. Within a transaction it is committed as that is: what ends a job waits for the disk, since
- * a crash of PostgreSQL would else bring a job back whose end was answered.
+ * Adds a line to a job's log. Within a transaction it is committed as that is: what ends a job waits for the disk,
+ * since a crash of PostgreSQL would else bring a job back whose end was answered.
  */
 export async function writeJobLog(
   sql: Sql | Transaction,

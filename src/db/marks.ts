@@ -136,8 +136,8 @@ export async function releasePending(sql: Sql, job: string, stage: number, limit
 }
 
 /**
- * Forgets a stage that was lost, so that the next claim plans anew. Gives the number of the doorbell that is due, and of
- * the last try to merge that stage; undefined when the job ended or somebody else did this.
+ * Forgets a stage that was lost, so that the next claim plans anew. Gives the number of the doorbell that is due, and
+ * of the last try to merge that stage; undefined when the job ended or somebody else did this.
  */
 export async function forgetStage(
   sql: Sql,

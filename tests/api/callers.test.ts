@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { requireScopes } from '../../src/api/gate.ts'
 import { MORE } from '../../src/api/operation.ts'
 import { revokeKey } from '../../src/db/keys.ts'
-import { insertRejects } from '../../src/db/rejects.ts'
 import { makeKey, type Scope } from '../../src/key.ts'
 import { type Api, startApi } from './api.ts'
 import { freshKey } from './keys.ts'
@@ -24,33 +23,6 @@ async function ask(path: string, init?: Init): Promise<[number, unknown]> {
   const { status, body } = await api.ask(path, init)
   return [status, body.code]
 }
-
-test('a key that may cancel a job, and not read it, is shown no row of it by the way', async () => {
-  const sender = await freshKey(api.sql, { coisas: ['submit', 'read', 'cancel'] })
-  const stopper = await freshKey(api.sql, { coisas: ['cancel'] })
-  const place = { stage: 1, file: 0, chunk: 0 }
-  const fault = { column: 'nome', rule: 'required', reason: 'a null' }
-  const shown = []
-  for (const { headers } of [stopper, sender]) {
-    const sent = await api.ask('/coisas/_bulk', { method: 'PUT', body: BODY, headers: sender.headers })
-    const id = String(sent.body.id)
-    await insertRejects(api.sql, { job: id, ...place }, [
-      { row: 1, faults: [fault], record: '{"name": "Ana"}' },
-    ])
-    await api.sql`update bulk.job set rows_rejected = 1 where id = ${id}`
-    const { status, body } = await api.ask(`/coisas/_bulk/${id}`, { method: 'DELETE', headers })
-    shown.push([
-      status,
-      body.status,
-      body.rejects && Object(body.rejects).count,
-      JSON.stringify(body).includes('Ana'),
-    ])
-  }
-  expect(shown).toEqual([
-    [200, 'cancelado', 1, false],
-    [200, 'cancelado', 1, true],
-  ])
-})
 
 describe('a request without a valid key', () => {
   test('is refused, and told how to show one', async () => {

@@ -89,7 +89,7 @@ describe('a cancelled job', () => {
   })
 })
 
-test('the end of a job from outside is on the disk when it is answered, or a crash would bring the job back', async () => {
+test('the end of a job from outside is on the disk when it is answered: no crash brings the job back', async () => {
   await sql`create table committed (mode text)`
   await sql`
     create function note_commit() returns trigger language plpgsql as $$

@@ -137,7 +137,7 @@ test('a unique index beside the key refuses the rows for good', async () => {
   expect(job).toMatchObject({ status: 'erro', error: { code: 'table_refused' } })
 })
 
-test('what a try has left out whose source broke off is not told of the next one, which met a mended file', async () => {
+test('what a try has left out whose source broke off is not told of the next one', async () => {
   const text = `array_to_string(list_transform(range(73), x -> md5((i * 73 + x)::text)), '')`
   // of 9.6 MB, which come in two pieces
   const write = async (name: string, bad: string) => {
