@@ -81,23 +81,31 @@ export function acceptJob(dependencies: AcceptDependencies): Accept {
     if (before) return before
     const served = findFigura(caller.figuras, name)
     refuseMode(served, body.mode, retryOf)
-    await takePlace(served.name, caller.id)
-    const { url, urls } = await findFiles(served, body, dependencies)
-    const sent = {
-      sha256: body.sha256?.toLowerCase() ?? null,
-      etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
-      mode: body.mode ?? loadOf(served.figura).mode,
+    const giveBack = await takePlace(served.name, caller.id)
+    try {
+      const { url, urls } = await findFiles(served, body, dependencies)
+      const sent = {
+        sha256: body.sha256?.toLowerCase() ?? null,
+        etag: body.etag === undefined ? null : `"${body.etag.replaceAll('"', '')}"`,
+        mode: body.mode ?? loadOf(served.figura).mode,
+      }
+      const id = Bun.randomUUIDv7()
+      const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
+      await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
+      const figura = served.name
+      const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
+      const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
+      const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null, retryOf }
+      if (await inTime(keepJob(sql, contracts, served, job, once))) {
+        tell(accepted, { id, figura, ring: 0 }, log)
+        return { job: answerOf(id, figura), replayed: false }
+      }
+    } catch (error) {
+      giveBack()
+      throw error
     }
-    const id = Bun.randomUUIDv7()
-    const secret = sealQueries(urls ?? [url], { job: id, key: secretKey })
-    await preflight?.({ figura: served.figura, urls: urls ?? [url], ...sent })
-    const figura = served.name
-    const shown = { url: publicUrl(url), urls: urls?.map(publicUrl) ?? null }
-    const row = { id, figura, contract: served.hash, ...shown, secret, ...sent }
-    const job = { ...row, dryRun: body.dry_run ?? null, caller: caller.id || null, retryOf }
-    if (!(await inTime(keepJob(sql, contracts, served, job, once)))) return await inTime(findTwin(sql, once))
-    tell(accepted, { id, figura, ring: 0 }, log)
-    return { job: answerOf(id, figura), replayed: false }
+    giveBack()
+    return await inTime(findTwin(sql, once))
   }
 }
 

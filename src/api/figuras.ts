@@ -32,7 +32,10 @@ export function createFiguras(sql: Sql, callerOf: CallerOf) {
         const { figuras, id } = callerOf(request)
         const served = findFigura(figuras, params.figura)
         const paused = pauseView(await inTime(findPause(sql, served.name)))
-        return { ...contract(served, new URL(request.url).origin, { withKey: id !== '' }), paused }
+        return {
+          ...contract(served, URL.parse(request.url)?.origin ?? 'http://localhost', { withKey: id !== '' }),
+          paused,
+        }
       },
       {
         params: FiguraParams,

@@ -36,8 +36,18 @@ export function invalid(code: 'query_invalid' | 'body_invalid', errors: WrongFie
  * @throws BulkError body_invalid
  */
 export function requireObject(body: unknown, expected: string): object {
+  const wrong = (found: string) => invalid('body_invalid', [{ field: ALL, found, expected }])
+  if (isNested(body, DEPTH_MAX)) throw wrong(`parts that are nested more than ${DEPTH_MAX} deep`)
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
-  throw invalid('body_invalid', [{ field: ALL, found: described(body, false), expected }])
+  throw wrong(described(body, false))
+}
+
+/** No field is nested deeper than a list. Elysia writes what does not fit by recursion: 30,000 "[" were a 500. */
+const DEPTH_MAX = 16
+
+function isNested(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((part) => isNested(part, levels - 1))
 }
 
 const ALL = '(all of it)'

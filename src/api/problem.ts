@@ -5,7 +5,7 @@ import { nearest } from '../figura/nearest.ts'
 import { errorFields, type Log } from '../log.ts'
 import { invalidRequest } from './invalid.ts'
 import { says } from './operation.ts'
-import { allowedMethods, type Route } from './routes.ts'
+import { allowedMethods, pathOf, type Route } from './routes.ts'
 import { ProblemCode, ProblemParams } from './service-schemas.ts'
 
 /** How long a caller is asked to wait while PostgreSQL is away: a failover takes some seconds. */
@@ -23,7 +23,7 @@ export function createProblems({ log, routes }: { log: Log; routes: Route[] }) {
       // so Elysia wraps whatever comes of the hooks that stand before a body: a key that cannot be looked at, too
       const error = thrown instanceof ParseError ? thrown.cause : thrown
       const method = request.method
-      const path = new URL(request.url).pathname
+      const path = pathOf(request)
       const allow = error instanceof NotFoundError ? allowedMethods(routes, path) : []
       const known = knownError(error, { method, path, allow })
       // a probe asks every few seconds: its answer says enough

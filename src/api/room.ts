@@ -19,6 +19,9 @@ const RETRY_SECONDS = 10
 
 type Counted = { at: number; found: Promise<number>; taken: number }
 
+/** Gives a place back of which no job was made. */
+export type GiveBack = () => void
+
 /**
  * Makes the function that takes a place for one more job, for its figura and for the key that it comes by.
  * What it answers throws BulkError queue_full, unavailable.
@@ -26,7 +29,7 @@ type Counted = { at: number; found: Promise<number>; taken: number }
 export function openRoom(sql: Sql, { perFigura, perKey }: QueueLimits) {
   const counts = new Map<string, Counted>()
 
-  async function take(what: string, limit: number, count: () => Promise<number>): Promise<void> {
+  async function take(what: string, limit: number, count: () => Promise<number>): Promise<GiveBack> {
     const before = counts.get(what)
     const full = before && (await before.found) + before.taken >= limit
     // looked up anew: of all that have waited for the line above, the first counts, and the others share its count
@@ -41,12 +44,24 @@ export function openRoom(sql: Sql, { perFigura, perKey }: QueueLimits) {
       throw error
     })
     if (jobs + counted.taken >= limit) throw queueFull(what, limit)
-    counted.taken += 1
+    const of = counted
+    of.taken += 1
+    return () => void (of.taken -= 1)
   }
 
-  return async (figura: string, caller: string): Promise<void> => {
-    await take(`The figura ${figura}`, perFigura, () => countLive(sql, { figura }, perFigura))
-    if (caller) await take(`The key ${caller}`, perKey, () => countLive(sql, { caller }, perKey))
+  return async (figura: string, caller: string): Promise<GiveBack> => {
+    const place = await take(`The figura ${figura}`, perFigura, () => countLive(sql, { figura }, perFigura))
+    if (!caller) return place
+    try {
+      const own = await take(`The key ${caller}`, perKey, () => countLive(sql, { caller }, perKey))
+      return () => {
+        place()
+        own()
+      }
+    } catch (error) {
+      place()
+      throw error
+    }
   }
 }
 

@@ -10,6 +10,14 @@ export function allowedMethods(routes: Route[], path: string): string[] {
   return [...methods].sort()
 }
 
+/**
+ * The path of a request. The host before it is what the caller has written: with none at all, or "[" for one, what Bun
+ * gives is no address.
+ */
+export function pathOf({ url }: Request): string {
+  return URL.parse(`http://localhost${url.replace(/^https?:\/\/[^/?#]*/i, '')}`)?.pathname ?? '/'
+}
+
 function fits(pattern: string, path: string): boolean {
   const wanted = pattern.split('/')
   const given = path.replace(/(?<=.)\/$/, '').split('/')

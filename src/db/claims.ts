@@ -45,7 +45,8 @@ export async function claimJob(
     update bulk.job set
       status = 'processando',
       attempts = attempts + case when phase in ('wait', 'stage') or decision is not null then 0 else 1 end,
-      phase = coalesce(phase, 'plan'),
+      -- without a stage a job is planned anew, whatever it was doing
+      phase = case when stage is null then 'plan' else phase end,
       started_at = coalesce(started_at, clock_timestamp()),
       deadline_at = coalesce(deadline_at, ${deadline(sql, limits.jobMs)}),
       ${leased(sql, limits.leaseMs)}

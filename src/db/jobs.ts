@@ -165,7 +165,10 @@ export async function readJobLog(sql: Sql, job: string, limit: number): Promise<
   `
 }
 
-/** Adds a line to a job's log. */
+/**
+ * Adds a line to a job's log. Within a transaction it is committed as that is: what ends a job waits for the disk,
+ * since a crash of PostgreSQL would else bring a job back whose end was answered.
+ */
 export async function writeJobLog(
   sql: Sql | Transaction,
   job: string,
@@ -177,7 +180,7 @@ export async function writeJobLog(
     insert into bulk.job_log (job, level, node, thread, attempt, phase, message, ms, data)
     select ${job}, ${line.level}, ${line.node}, ${line.thread}, ${line.attempt}, ${line.phase}, ${message},
            ${line.ms}, ${data}
-    from ${withoutWaiting(sql)}
+    ${'savepoint' in sql ? sql`` : sql`from ${withoutWaiting(sql)}`}
   `
 }
 

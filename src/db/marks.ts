@@ -136,19 +136,19 @@ export async function releasePending(sql: Sql, job: string, stage: number, limit
 }
 
 /**
- * Forgets a stage that was lost, so that the next claim plans anew. Gives the number of the doorbell that is due;
- * undefined when the job ended or somebody else did this.
+ * Forgets a stage that was lost, so that the next claim plans anew. Gives the number of the doorbell that is due, and
+ * of the last try to merge that stage; undefined when the job ended or somebody else did this.
  */
 export async function forgetStage(
   sql: Sql,
   fence: { job: string; stage: number },
-): Promise<number | undefined> {
-  const [row] = await sql<{ ring: number }[]>`
+): Promise<{ ring: number; mergeTry: number } | undefined> {
+  const [row] = await sql<{ ring: number; mergeTry: number }[]>`
     update bulk.job set
       stage = null, phase = 'plan', chunks_done = 0, checks_done = 0, rows_done = 0, rows_rejected = 0,
       ring = ring + 1, lease_until = now()
     where id = ${fence.job} and stage = ${fence.stage} and status = 'processando' and decision is null
-    returning ring
+    returning ring, merge_try
   `
-  return row?.ring
+  return row
 }

@@ -60,8 +60,8 @@ async function endPart(sql: Sql, verb: 'commit' | 'rollback', name: string): Pro
   }
 }
 
-/** Rolls back the parts of a job that tries before `beforeTry` have left; without it, all. */
-export async function rollbackParts(sql: Sql, job: string, beforeTry = 2 ** 31 - 1): Promise<void> {
+/** Rolls back the parts of a job that tries before `beforeTry` have left. */
+export async function rollbackParts(sql: Sql, job: string, beforeTry: number): Promise<void> {
   const rows = await sql<{ gid: string }[]>`
     select gid from pg_prepared_xacts
     where database = current_database() and starts_with(gid, ${`bulk:${job}:`})

@@ -1,6 +1,9 @@
 import type { Sql } from './postgres.ts'
 
-/** Deletes up to `limit` jobs that ended more than so many days ago, with all that belongs to them; says how many. */
+/**
+ * Deletes up to `limit` jobs that ended more than so many days ago, with all that belongs to them; says how many. None
+ * that a request's key still names: keys may be kept for longer, and the request sent again would make a second job.
+ */
 export async function deleteOldJobs(
   sql: Sql,
   { days, limit }: { days: number; limit: number },
@@ -9,6 +12,7 @@ export async function deleteOldJobs(
     delete from bulk.job where id in (
       select id from bulk.job
       where finished_at < now() - ${days} * interval '1 day' and status in ('completo', 'erro', 'cancelado')
+        and not exists (select from bulk.idempotency where idempotency.job = bulk.job.id)
       order by finished_at limit ${limit} for update skip locked
     )
   `

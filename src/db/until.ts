@@ -18,6 +18,8 @@ export async function beginUntil<T>(
 ): Promise<T> {
   signal.throwIfAborted()
   const begun = sql.begin(async (tx) => {
+    // it may have come while a connection was waited for, and then nobody would hear it any more
+    signal.throwIfAborted()
     // not waited for: it travels with the first statement of the work, and costs no round trip
     const backend = readBackend(tx)
     backend.catch(() => {})

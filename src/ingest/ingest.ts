@@ -9,6 +9,7 @@ import type { JobEvent, Outcome, Task } from '../job.ts'
 import { createLog } from '../log.ts'
 import type { Context } from './context.ts'
 import { loadDirect } from './direct.ts'
+import { leavesOut } from './duplicates.ts'
 import { openFile, type OpenFile } from './file.ts'
 import { loadFirst } from './first.ts'
 import { Interrupted, JobLost } from './lease.ts'
@@ -178,7 +179,8 @@ async function plan(job: ClaimedJob, context: Context, { report, signal }: Runni
   const started = performance.now()
   await ensureTarget(sql, job.definition, { trial: job.dryRun !== null, signal })
   const stage = job.attempts
-  if (stage > 1) await forgetRejects(sql, job.id)
+  // a try that was put off or handed back is not counted: the first may have been tried before
+  if (stage > 1 || leavesOut(job.definition)) await forgetRejects(sql, job.id)
   await using opened = await openFiles(job, context, signal)
   const { files } = opened
   const asked = { figura: job.definition, mode: modeOf(job), sha256: job.sha256, bounds: config.bounds }

@@ -1,5 +1,6 @@
 import { releaseLease, type ClaimedJob, type Fence } from '../db/claims.ts'
 import { failJob } from '../db/ends.ts'
+import { sqlState } from '../db/postgres.ts'
 import { putOff, waitedFor } from '../db/waiting.ts'
 import { BulkError, type Problem } from '../errors.ts'
 import type { Column } from '../figura/types.ts'
@@ -36,12 +37,20 @@ export function judge(
   if (error instanceof JobLost) return { kind: 'drop' }
   if (error instanceof Interrupted) return { kind: 'hand back' }
   const sort = sortFault(error)
+  const again: Verdict = { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
+  if (tries === 1 && tries < triesMax && sqlState(error) === UNIQUE_VIOLATION) return again
   if (sort === 'never')
     return { kind: 'fail', error: error instanceof BulkError ? error : tableRefused(error, columns) }
   if (sort === 'source' || sort === 'capacity') return { kind: 'put off', reason: sort }
   if (tries >= triesMax) return { kind: 'fail', error: exhausted(tries, error) }
-  return { kind: 'retry', delayMs: Math.min(RETRY_MIN_MS * 2 ** (tries - 1), RETRY_MAX_MS) }
+  return again
 }
+
+/**
+ * Met by a MERGE too when somebody else inserts one of its keys at the same time: the next try finds that row, and
+ * updates it. What a try meets again is the data's fault.
+ */
+const UNIQUE_VIOLATION = '23505'
 
 /** Carries out the verdict on a failed piece of work; never throws. */
 export async function settle(

@@ -83,11 +83,13 @@ export async function planAnew(
     found,
     expected,
   })
-  const ring = await forgetStage(context.sql, { job: job.id, stage })
+  const forgot = await forgetStage(context.sql, { job: job.id, stage })
   // the job ended, or its merge is decided: then its parts are not ours to touch
-  if (ring === undefined) return done()
-  // a part that was prepared before the crash has outlived it, and would keep the stage from being dropped for ever
-  await rollbackParts(context.sql, job.id)
+  if (!forgot) return done()
+  const { ring, mergeTry } = forgot
+  // a part that was prepared before the crash has outlived it, and would keep the stage from being dropped for ever.
+  // Those of later tries belong to whoever has the job by now, and may be decided
+  await rollbackParts(context.sql, job.id, mergeTry + 1)
   await context.sql.unsafe(dropStageSql(stageName(job.id, stage)))
   return { kind: 'done', release: [{ kind: 'job', figura: job.figura, job: job.id, ring }] }
 }

@@ -72,11 +72,13 @@ function parsePattern(url: string): Pattern {
   return { bucket: address.host, prefix, suffix }
 }
 
+/** A key that ends with "/" is a folder, as consoles make them: no file, and its address would be refused. */
 function fits(key: string, { prefix, suffix }: Pattern): boolean {
   return (
     key.startsWith(prefix) &&
     key.endsWith(suffix) &&
     key.length >= prefix.length + suffix.length &&
+    !key.endsWith('/') &&
     !key.slice(prefix.length).includes('/')
   )
 }

@@ -56,6 +56,9 @@ export function keepFolders(
   { everyMs, node, log }: { everyMs: number; node: string; log: Log },
 ): Rounds {
   return startRounds({ everyMs, failed: 'cannot clear away the folders of others', log }, async () => {
+    if (mkdirSync(own, { mode: 0o700, recursive: true }) !== undefined)
+      // else each job that comes this way would fail, until its tries are over
+      log.error('the folder of this process was taken away, and is made again', { own, why: SHARED })
     const now = new Date()
     utimesSync(own, now, now)
     const cleared = clearFolders(dirname(own), { node, own })
@@ -63,13 +66,16 @@ export function keepFolders(
   })
 }
 
+const SHARED = 'a node of the same NODE_NAME may share WORK_DIR, or somebody clears it'
+
 /** Removes the folders of processes that are gone, as far as we may; gives the names of those that went. */
 function clearFolders(workDir: string, { node, own }: { node: string; own?: string }): string[] {
   const left = readdirSync(workDir).filter((name) => {
     const [, prefix, pid] = /^(worker-.+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
     const path = join(workDir, name)
     if (prefix === undefined || path === own) return false
-    return (prefix === prefixOf(node) && !isAlive(Number(pid))) || isAbandoned(path)
+    // not by its time: when a clock jumps, or a machine has slept, the folders of all that live look abandoned
+    return prefix === prefixOf(node) ? !isAlive(Number(pid)) : isAbandoned(path)
   })
   return left.filter((name) => isRemoved(join(workDir, name)))
 }

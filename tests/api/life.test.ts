@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { insertRejects } from '../../src/db/rejects.ts'
 import { type Api, figuraText, startApi } from './api.ts'
+import { freshKey } from './keys.ts'
 
 const NO_JOB = '019ab1c2-7d3e-7a41-9c55-0f6e2d8b4a10'
 
@@ -9,6 +11,36 @@ beforeAll(async () => {
 })
 beforeEach(() => api.reset())
 afterAll(() => api[Symbol.asyncDispose]())
+
+test('a key that may cancel a job, and not read it, is shown no row of it by the way', async () => {
+  await using api = await startApi({ rate: { perSecond: 1e6, burst: 1e6 } })
+  api.figura('coisas')
+  const sender = await freshKey(api.sql, { coisas: ['submit', 'read', 'cancel'] })
+  const stopper = await freshKey(api.sql, { coisas: ['cancel'] })
+  const place = { stage: 1, file: 0, chunk: 0 }
+  const fault = { column: 'nome', rule: 'required', reason: 'a null' }
+  const SENT = '{"url":"s3://arquivos/coisas/a.parquet"}'
+  const shown = []
+  for (const { headers } of [stopper, sender]) {
+    const sent = await api.ask('/coisas/_bulk', { method: 'PUT', body: SENT, headers: sender.headers })
+    const id = String(sent.body.id)
+    await insertRejects(api.sql, { job: id, ...place }, [
+      { row: 1, faults: [fault], record: '{"name": "Ana"}' },
+    ])
+    await api.sql`update bulk.job set rows_rejected = 1 where id = ${id}`
+    const { status, body } = await api.ask(`/coisas/_bulk/${id}`, { method: 'DELETE', headers })
+    shown.push([
+      status,
+      body.status,
+      body.rejects && Object(body.rejects).count,
+      JSON.stringify(body).includes('Ana'),
+    ])
+  }
+  expect(shown).toEqual([
+    [200, 'cancelado', 1, false],
+    [200, 'cancelado', 1, true],
+  ])
+})
 
 describe('DELETE of a job', () => {
   test('cancels it, says so in its log, and tells of it once', async () => {
@@ -196,6 +228,19 @@ describe('a figura that is paused', () => {
     const { body } = await api.ask('/coisas/_bulk/resume', { method: 'POST' })
     expect(body).toEqual({ figura: 'coisas', paused: null })
     expect(api.resumed).toEqual(['coisas'])
+  })
+
+  test('is resumed though its file is gone, or its jobs would wait for good', async () => {
+    api.figura('idas', figuraText('idas'))
+    const id = await api.send('idas')
+    await api.ask('/idas/_bulk/pause', { method: 'POST' })
+    api.figura('idas', null)
+    expect((await api.ask(`/idas/_bulk/status/${id}`)).body.waiting).toMatchObject({ reason: 'paused' })
+    const { status, body } = await api.ask('/idas/_bulk/resume', { method: 'POST' })
+    expect([status, body]).toEqual([200, { figura: 'idas', paused: null }])
+    expect(api.resumed).toEqual(['idas'])
+    const again = await api.ask('/idas/_bulk/resume', { method: 'POST' })
+    expect(again.body.code).toBe('figura_unknown')
   })
 
   test('has to be one', async () => {

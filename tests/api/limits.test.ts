@@ -105,6 +105,26 @@ describe('the jobs that wait', () => {
     expect(await put('coisas', other)).toEqual([202, undefined])
   })
 
+  test('do not count what was refused, nor what was sent again: it made no job', async () => {
+    await using api = await limited({ rate: PLENTY, queue: { perFigura: 2, perKey: 1 } })
+    const [one, other] = [
+      await freshKey(api.sql, { '*': ['submit'] }),
+      await freshKey(api.sql, { '*': ['submit'] }),
+    ]
+    const put = async (url: string, { headers }: typeof one, key = '') => {
+      const sent = new Headers(headers)
+      if (key) sent.set('idempotency-key', key)
+      const init = { method: 'PUT', body: JSON.stringify({ url }), headers: sent }
+      return (await api.ask('/coisas/_bulk', init)).status
+    }
+    for (let sent = 0; sent < 5; sent++) expect(await put('s3://outros/a', one)).toBe(422)
+    const twins = Array.from({ length: 5 }, () => put(URL, one, 'um'))
+    expect((await Promise.all(twins)).filter((status) => status === 202).length).toBeGreaterThan(0)
+    for (let sent = 0; sent < 5; sent++) expect(await put(URL, one)).toBe(429)
+    expect(await api.sql`select count(*) from bulk.job`).toMatchObject([{ count: 1 }])
+    expect(await put(URL, other)).toBe(202)
+  })
+
   test('are counted though they come all at once', async () => {
     await using api = await limited({ queue: { perFigura: 10, perKey: 100 } })
     const answers = await Promise.all(Array.from({ length: 40 }, () => api.put('coisas', { url: URL })))

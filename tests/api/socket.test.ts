@@ -122,6 +122,23 @@ describe('over a socket', () => {
     }
   })
 
+  test('whatever host a request names, it is answered by its path', async () => {
+    for (const host of ['api', 'x', '[', 'a b', '%zz', "x'y", 'a@b', '']) {
+      for (const [path, status] of [
+        ['/figuras/coisas', 200],
+        ['/figuras', 200],
+        ['/nada', 404],
+        ['/coisas/_bulk?limit=x', 422],
+      ] as const) {
+        await using line = await openLine(port)
+        line.send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+        const answer = await line.answer()
+        expect([host, path, answer.status]).toEqual([host, path, status])
+        if (status !== 200) expect(answer.body.instance).toBe(path.replace(/[?].*/, ''))
+      }
+    }
+  })
+
   test('every address answers as it does in process', async () => {
     const id = await api.send('coisas')
     await api.sql`update bulk.job set status = 'cancelado', finished_at = created_at`

@@ -151,6 +151,17 @@ describe('a file is refused, and no job made', () => {
     }
   })
 
+  test('when lists or objects are nested in one another beyond any sense', async () => {
+    const lists = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+    const objects = (depth: number) => '{"a":'.repeat(depth) + '1' + '}'.repeat(depth)
+    for (const nested of [lists(10), lists(30_000), objects(9000)])
+      for (const field of ['url', 'urls', 'outro']) {
+        const answer = await api.ask('/coisas/_bulk', { method: 'PUT', body: `{"${field}":${nested}}` })
+        expect([field, answer.status, answer.body.code]).toEqual([field, 422, 'body_invalid'])
+      }
+    expect(api.lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
   test('when there is no body', async () => {
     const { body } = await api.ask('/coisas/_bulk', { method: 'PUT' })
     expect(body).toMatchObject({

@@ -214,7 +214,7 @@ test('a stage that is forgotten leaves no progress and no time behind, and its j
   const { id } = await planned('esquecido', 2)
   await mark(id, 0)
   await beginMerge(sql, { job: id, stage: 1 })
-  expect(await forgetStage(sql, { job: id, stage: 1 })).toBe(1)
+  expect(await forgetStage(sql, { job: id, stage: 1 })).toEqual({ ring: 1, mergeTry: 1 })
   expect(await findJob(sql, 'esquecido', id)).toMatchObject({
     stage: null,
     chunksDone: 0,

@@ -89,6 +89,24 @@ describe('a cancelled job', () => {
   })
 })
 
+test('the end of a job from outside is on the disk when it is answered: no crash brings the job back', async () => {
+  await sql`create table committed (mode text)`
+  await sql`
+    create function note_commit() returns trigger language plpgsql as $$
+    begin insert into committed values (current_setting('synchronous_commit')); return null; end $$`
+  await sql`
+    create constraint trigger noted after update on bulk.job deferrable initially deferred
+    for each row when (new.figura = 'gravada' and new.finished_at is not null) execute function note_commit()`
+  const [cancelled, late] = [await accept('gravada'), await accept('gravada')]
+  expect(await cancelJob(sql, cancelled, ASKED)).toMatchObject({ status: 'cancelado' })
+  await attempt(late.id)
+  await sql`update bulk.job set deadline_at = now() - interval '1 second' where id = ${late.id}`
+  const overdue = (await findOverdue(sql, 10)).find(({ id }) => id === late.id)
+  expect(overdue && (await endOverdue(sql, overdue, PROBLEM, 'n'))).toMatchObject({ status: 'erro' })
+  expect((await sql`select mode from committed`).map(({ mode }) => mode)).toEqual(['on', 'on'])
+  await sql`drop trigger noted on bulk.job`
+})
+
 describe('a paused figura', () => {
   test('has no job begun, neither by its own doorbell nor by another, and none rung for', async () => {
     const [first, second] = [await accept('pausa'), await accept('pausa')]

@@ -89,6 +89,17 @@ test('nothing is begun when the signal has come already', async () => {
   expect(String(await work.catch((error: unknown) => error))).toContain('before')
 })
 
+test('nothing is begun when the signal comes while a connection is waited for', async () => {
+  const stop = new AbortController()
+  const busy = sql`select pg_sleep(0.3)`.execute()
+  const work = beginUntil(sql, stop.signal, (tx) => tx`select pg_sleep(5)`, other)
+  setTimeout(() => stop.abort(new Error('meanwhile')), 50)
+  const started = performance.now()
+  expect(String(await work.catch((error: unknown) => error))).toContain('meanwhile')
+  expect(performance.now() - started).toBeLessThan(1500)
+  await busy
+})
+
 async function rows(): Promise<number> {
   const [row] = await sql<{ rows: number }[]>`select count(*) as rows from one`
   return row?.rows ?? -1

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { findJob, readJobLog } from '../../src/db/jobs.ts'
 import type { Figura } from '../../src/figura/types.ts'
 import { openIngest } from '../../src/ingest/ingest.ts'
+import { serveFile } from '../source/file-server.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
+import { duck } from '../support/parquet.ts'
+import { until } from '../support/service.ts'
 
 let at: InProcess
 let figura: Figura
@@ -103,4 +108,60 @@ test('where the role may make no temporary table, a small file is staged like a 
   } finally {
     await ingest.close()
   }
+})
+
+test('a key that a foreign writer inserts at the same time is met by the next try, and updated', async () => {
+  await at.load(figura, await at.write('antes', rows(100, 1)))
+  const foreign = await at.sql.reserve()
+  await foreign`begin`
+  await foreign.unsafe(`insert into ${figura.name} values (1, 'alheio')`)
+  const task = await at.accept(figura, await at.write('junto', rows(0, 10)))
+  const running = at.finish(task)
+  await until('the job waits for it', async () => {
+    const waiting = await at.sql`select from pg_locks join pg_stat_activity using (pid)
+      where not granted and datname = current_database()`
+    return waiting.length > 0 ? true : undefined
+  })
+  await foreign`commit`
+  foreign.release()
+  expect(await running).toMatchObject({ status: 'completo', inserted: 9, updated: 1 })
+  expect(await at.sql`select nome from ${at.sql(figura.name)} where id = 1`).toMatchObject([
+    { nome: 'nome 1' },
+  ])
+})
+
+test('a unique index beside the key refuses the rows for good', async () => {
+  await at.load(figura, await at.write('unica', rows(0, 1, 'igual')))
+  await at.sql.unsafe(`create unique index on ${figura.name} (left(nome, 5))`)
+  const job = await at.load(figura, await at.write('iguais', rows(1, 1, 'igual')))
+  expect(job).toMatchObject({ status: 'erro', error: { code: 'table_refused' } })
+})
+
+test('what a try has left out whose source broke off is not told of the next one', async () => {
+  const text = `array_to_string(list_transform(range(73), x -> md5((i * 73 + x)::text)), '')`
+  // of 9.6 MB, which come in two pieces
+  const write = async (name: string, bad: string) => {
+    const path = join(at.folder, `${name}.parquet`)
+    const select = `select i as id, ${text} || case when i = 5 then ${bad} else '' end as nome from range(4096) t(i)`
+    const options = 'format parquet, compression uncompressed, row_group_size 2048'
+    await (await duck()).run(`copy (${select}) to '${path}' (${options})`)
+    return path
+  }
+  const broken = readFileSync(await write('nulo', 'chr(0)'))
+  const isLate = (range: string) => Number(/^bytes=(\d+)-/.exec(range)?.[1] ?? 0) > broken.length / 3
+  await using server = await serveFile(broken, {
+    lie: ({ range }, response, honest) => (isLate(range) ? response.destroy() : honest()),
+  })
+  figura.rejects = { maxRows: 5, maxPercent: null }
+  figura.sources.push(`${server.origin}/`)
+  const task = await at.accept(figura, await write('inteiro', `''`))
+  const { job } = task
+  const url = (await findJob(at.sql, figura.name, job))?.url ?? ''
+  await at.sql`update bulk.job set url = ${`${server.origin}/um.parquet`} where id = ${job}`
+  expect(await at.ingest.run(task)).toMatchObject({ kind: 'again' })
+  expect(await at.sql`select from bulk.reject where job = ${job}`).toHaveLength(1)
+
+  await at.sql`update bulk.job set lease_until = now(), url = ${url} where id = ${job}`
+  expect(await at.finish(task)).toMatchObject({ status: 'completo', inserted: 4096, rejected: 0 })
+  expect(await at.sql`select from bulk.reject where job = ${job}`).toHaveLength(0)
 })

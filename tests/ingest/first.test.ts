@@ -170,3 +170,19 @@ test('the percent of such a job is that of its rows, and never 100 before its en
   expect(jobView(working).progress.percent).toBe(99)
   expect(jobView(job).progress.percent).toBe(100)
 })
+
+test('a job that is tried anew is planned again, and says so when its file is gone', async () => {
+  await load(rows(0, 1))
+  await at.sql.unsafe(`truncate ${figura.name};
+    create function full_${figura.name}() returns trigger language plpgsql as $$ begin
+      raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+    create trigger no_room before insert on ${figura.name} for each row execute function full_${figura.name}()`)
+  const task = await at.accept(figura, await at.write('cheio', rows(0, 10)))
+  expect(await at.ingest.run(task)).toMatchObject({ kind: 'again' })
+  const [held] =
+    await at.sql`update bulk.job set lease_until = now(), url = url || '-gone' where id = ${task.job}
+    returning phase`
+  expect(held?.phase).toBe('merge')
+  const error = { code: 'source_missing', phase: 'plan' }
+  expect(await at.finish(task)).toMatchObject({ status: 'erro', error })
+})

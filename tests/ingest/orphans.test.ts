@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { decideMerge } from '../../src/db/ends.ts'
 import { findJob } from '../../src/db/jobs.ts'
-import { beginMerge, partName, preparePart } from '../../src/db/parts.ts'
+import { beginMerge, partName, preparePart, statusOfParts } from '../../src/db/parts.ts'
 import type { Figura } from '../../src/figura/types.ts'
+import { openIngest } from '../../src/ingest/ingest.ts'
 import { startOrphanSweep } from '../../src/ingest/orphans.ts'
 import { stageName } from '../../src/ingest/sql-postgres.ts'
 import type { JobEvent, Task } from '../../src/job.ts'
 import { createLog } from '../../src/log.ts'
 import { allInserted } from '../db/job-rows.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startInProcess, type InProcess } from '../support/in-process.ts'
 import { until } from '../support/service.ts'
 
@@ -105,6 +107,37 @@ test('a merge that was only prepared is undone when its worker fell silent, and 
   expect(await at.finish(task)).toMatchObject({ status: 'completo', inserted: ROWS })
 })
 
+test('who has lost a stage and is slow leaves the merge alone that the next holder has decided', async () => {
+  const { task, figura } = await staged()
+  await at.sql`delete from bulk.chunk where job = ${task.job}`
+  await using proxy = await startFaultProxy(at.config.databaseUrl)
+  const slow = await openIngest({ ...at.config, databaseUrl: proxy.by(at.config.databaseUrl) }, 1, () => {})
+  let xids: string[] = []
+  // it has given the job up, and another one is done with it when it comes to clear away
+  const struck = proxy.watch({
+    texts: ['starts_with(gid'],
+    from: 'client',
+    when: 'before',
+    strike: async () => {
+      await at.sql`update bulk.job set stage = 2, attempts = 2, phase = 'stage', lease_until = now() + interval '1 hour'
+        where id = ${task.job} and stage is null`
+      const [lost, own] = [1, 2].map((stage) => stageName(task.job, stage))
+      await at.sql.unsafe(`create table ${own} as select * from ${lost}`)
+      const fence = await beginMerge(at.sql, { job: task.job, stage: 2 })
+      if (!fence) throw new Error('the job cannot be merged')
+      xids = await Promise.all([0, 1].map((part) => prepare(figura, task, { ...fence, part })))
+      expect(await decideMerge(at.sql, fence, { xids, stats: allInserted(ROWS) })).toBe(true)
+      return 'pass' as const
+    },
+  })
+  await Promise.all([struck, slow.run(task)])
+  await slow.close()
+  expect(await statusOfParts(at.sql, xids)).toEqual(['in progress', 'in progress'])
+  await at.sql`update bulk.job set lease_until = now() where id = ${task.job}`
+  await sweptUntil(async () => (await findJob(at.sql, figura.name, task.job))?.status === 'completo')
+  expect(await at.sql`select count(*) as rows from ${at.sql(figura.name)}`).toMatchObject([{ rows: ROWS }])
+})
+
 /** A job whose rows are staged, and that would merge now: an earlier one has kept it from that. */
 async function staged(): Promise<{ task: Extract<Task, { kind: 'job' }>; figura: Figura }> {
   const figura = at.figura(`resto${number++}`, { id: 'bigint', nome: 'text' })
@@ -121,10 +154,10 @@ async function staged(): Promise<{ task: Extract<Task, { kind: 'job' }>; figura:
 function prepare(
   figura: Figura,
   task: Task,
-  of: { job: string; mergeTry: number; part: number },
+  of: { job: string; stage: number; mergeTry: number; part: number },
 ): Promise<string> {
   return at.sql.begin(async (tx) => {
-    const half = `select * from ${stageName(task.job, 1)} where id % 2 = ${of.part}`
+    const half = `select * from ${stageName(task.job, of.stage)} where id % 2 = ${of.part}`
     await tx.unsafe(`insert into ${figura.name} ${half}`)
     return preparePart(tx, partName(of, of.part))
   })

@@ -57,11 +57,20 @@ test('a job that has not ended is kept, however old it is, and so is its contrac
   expect(await sql`select from bulk.contract where hash in ('tres', 'quatro')`).toHaveLength(2)
 })
 
+test('a job is kept as long as a key that counts names it, or its request sent again would load twice', async () => {
+  const [named, gone] = [await ended('seis', 91), await ended('sete', 91)]
+  await sql`insert into bulk.idempotency values ('', 'f', 'longa', '', ${named}, now() - interval '92 days')`
+  const kept = { ...KEPT, idempotencyMs: 100 * 24 * 3_600_000 }
+  await swept(async () => (await sql`select from bulk.job where id = ${gone}`).length === 0, kept)
+  expect(await sql`select key from bulk.idempotency where job = ${named}`).toMatchObject([{ key: 'longa' }])
+  await swept(async () => (await sql`select from bulk.job where id = ${named}`).length === 0)
+})
+
 /** Sweeps on two nodes until that holds; gives the lines of their logs. */
-async function swept(holds: () => Promise<boolean>): Promise<Record<string, unknown>[]> {
+async function swept(holds: () => Promise<boolean>, kept = KEPT): Promise<Record<string, unknown>[]> {
   const lines: Record<string, unknown>[] = []
   const log = createLog({}, (line) => void lines.push(JSON.parse(line)))
-  const sweeps = [1, 2].map(() => startExpiry(sql, { everyMs: 20, kept: KEPT, log }))
+  const sweeps = [1, 2].map(() => startExpiry(sql, { everyMs: 20, kept, log }))
   await until('the old ones are gone', async () => ((await holds()) ? true : undefined))
   await Promise.all(sweeps.map((sweep) => sweep.stop()))
   return lines

@@ -1,5 +1,14 @@
 import { expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { createLog } from '../../src/log.ts'
 import { keepFolders, makeOwnFolder, requireWorkDir } from '../../src/worker/folder.ts'
@@ -74,6 +83,37 @@ test('what a process leaves that dies later is cleared away too, and what nobody
   await sweep.stop()
   expect([own, ...kept].filter((path) => !existsSync(path))).toEqual([])
   expect(Date.now() - statSync(own).mtimeMs).toBeLessThan(60_000)
+})
+
+test('the clock of a machine may jump: what belongs to a process of it that lives is never cleared away', async () => {
+  using folder = freshFolder()
+  const own = makeOwnFolder(folder.path, 'node')
+  const other = join(folder.path, `worker-node-${process.ppid}-0123abcd`)
+  const foreign = join(folder.path, `worker-other-${process.ppid}-0123abcd`)
+  // a laptop that has slept: no process has touched its folder for long when the first of them comes to look
+  const long = new Date(Date.now() - 2 * 3_600_000)
+  for (const path of [other, foreign]) mkdirSync(path)
+  for (const path of [own, other, foreign]) utimesSync(path, long, long)
+  const sweep = keepFolders(own, { everyMs: 20, node: 'node', log: createLog({}, () => {}) })
+  await until('the foreign one is gone', async () => (existsSync(foreign) ? undefined : true))
+  await sweep.stop()
+  expect([own, other].filter((path) => !existsSync(path))).toEqual([])
+})
+
+test('a folder that somebody has taken away is made again', async () => {
+  using folder = freshFolder()
+  const own = makeOwnFolder(folder.path, 'node')
+  rmSync(own, { recursive: true })
+  const lines: string[] = []
+  const sweep = keepFolders(own, {
+    everyMs: 20,
+    node: 'node',
+    log: createLog({}, (line) => lines.push(line)),
+  })
+  await until('it is there', async () => (existsSync(own) ? true : undefined))
+  await sweep.stop()
+  expect((statSync(own).mode & 0o777).toString(8)).toBe('700')
+  expect(lines.map((line) => JSON.parse(line).level)).toEqual(['error'])
 })
 
 // as root we become another user for it, who has to come as far as the folder of the tests
