@@ -7,6 +7,22 @@ export type Sql = postgres.Sql<{ int8: number }>
 export type Transaction = postgres.TransactionSql<{ int8: number }>
 
 /**
+ * What is counted on, whatever the role or the database is set to with other applications in mind: a MERGE may take
+ * minutes, and who has waited for a lock has to see what was committed meanwhile (a repeatable read does not). Texts,
+ * since postgres.js leaves out what is 0 or false.
+ */
+const SESSION: Record<string, string> = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO',
+  IntervalStyle: 'postgres',
+  standard_conforming_strings: 'on',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+}
+
+/**
  * Opens a pool of at most `max` connections. Nothing is connected before the first query.
  * A link that is dead without a word of it is given up within 30 s (see silence.ts).
  * Column names arrive in camelCase; `bigint` arrives as a number, since all of ours are counts and sizes below 2^53.
@@ -25,7 +41,7 @@ export function openPostgres(url: string, { max, name }: { max: number; name: st
     types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
     connection: {
       application_name: name,
-      TimeZone: 'UTC',
+      ...SESSION,
       // A killed client does not stop its SQL: without this the backend goes on, and commits (100 of 100 rows, 3 s
       // later).
       client_connection_check_interval: '2s',
