@@ -1,4 +1,4 @@
-import { findJob, type Job, listJobs } from '../db/jobs.ts'
+import { findJob, type FoundJob, type Job, listJobs } from '../db/jobs.ts'
 import type { Sql } from '../db/postgres.ts'
 import { BulkError } from '../errors.ts'
 import { type Figuras, isFiguraName } from '../figura/load.ts'
@@ -13,7 +13,7 @@ export async function requireJob(
   sql: Sql,
   figuras: Figuras,
   { figura, id }: { figura: string; id: string },
-): Promise<Job> {
+): Promise<FoundJob> {
   // PostgreSQL need not be asked for other names, and would choke on a NUL
   const job = isFiguraName(figura) && UUID.test(id) ? await findJob(sql, figura, id) : undefined
   if (job) return job

@@ -1,6 +1,5 @@
 import { findEarlier } from '../db/ends.ts'
-import type { Job } from '../db/jobs.ts'
-import { findPause } from '../db/pause.ts'
+import type { FoundJob, Job } from '../db/jobs.ts'
 import type { Sql } from '../db/postgres.ts'
 import { groupRejects, readContract, readFiles, type RejectedRow } from '../db/rejects-read.ts'
 import { type Figura, loadOf } from '../figura/types.ts'
@@ -17,14 +16,13 @@ export function rejectedCount({ rejected, rowsRejected }: Job): number {
 }
 
 /** What stands in tables of their own: the files of a job of several, and what was left out by its reasons. */
-export async function readDetails(sql: Sql, job: Job): Promise<Details> {
-  const [files, by, pause, earlier] = await Promise.all([
+export async function readDetails(sql: Sql, job: FoundJob): Promise<Details> {
+  const [files, by, earlier] = await Promise.all([
     job.urls ? readFiles(sql, job.id) : [],
     rejectedCount(job) > 0 ? groupRejects(sql, job.id) : undefined,
-    job.status === 'enfileirado' ? findPause(sql, job.figura) : undefined,
     job.phase === 'wait' ? findEarlier(sql, job) : undefined,
   ])
-  const held = { paused: pause?.at, earlier: earlier?.id }
+  const held = { paused: job.pausedAt ?? undefined, earlier: earlier?.id }
   const rows = new Map(files.map((file) => [file.no, file]))
   const listed = job.urls?.map((url, no) => {
     // of one file alone, such as a pattern may stand for, the job's own row tells
