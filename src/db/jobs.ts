@@ -110,8 +110,8 @@ export async function insertJob(sql: Sql, job: NewJob, once?: Once): Promise<boo
 export type FoundJob = Job & { pausedAt: Date | null }
 
 /**
- * The job of that figura with that id; a job of another figura is not found. The pause comes along: asked for by itself,
- * a status was answered 0.66 times as often as by a bare route, so 1.02 times.
+ * The job of that figura with that id; a job of another figura is not found. The pause comes along: asked for by
+ * itself a status was answered 0.66 times as often as by a bare route, so 1.02 times.
  */
 export async function findJob(sql: Sql, figura: string, id: string): Promise<FoundJob | undefined> {
   const [job] = await sql<FoundJob[]>`
