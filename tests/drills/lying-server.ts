@@ -31,6 +31,9 @@ export const LIES: Record<string, Lie> = {
     answer: (request) => (request.served.asked === 2 ? cut(request) : part(request)),
   },
   'each range is cut off': { answer: (request) => cut(request) },
+  'each range ends early, and tidily': {
+    answer: (request) => part(request, { bytes: 'half', chunked: true }),
+  },
   'a length above the bytes': {
     answer: (request) => part(request, { headers: { 'Content-Length': length(request.range) + 10 } }),
   },
@@ -145,13 +148,14 @@ export function sha256(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-type Bent = { bytes?: 'other' | 'twice'; headers?: OutgoingHttpHeaders; chunked?: boolean }
+type Bent = { bytes?: 'other' | 'twice' | 'half'; headers?: OutgoingHttpHeaders; chunked?: boolean }
 
 function part({ served, range, response }: Request, { bytes, headers, chunked }: Bent = {}): void {
   const said: OutgoingHttpHeaders = { ...headersOf(served, range), ...headers }
   if (chunked) delete said['Content-Length']
   response.writeHead(206, said)
-  const body = (bytes === 'other' ? served.other : served.content).subarray(range.start, range.end)
+  const end = bytes === 'half' ? range.start + Math.floor(length(range) / 2) : range.end
+  const body = (bytes === 'other' ? served.other : served.content).subarray(range.start, end)
   response.end(bytes === 'twice' ? Buffer.concat([body, body]) : body)
 }
 

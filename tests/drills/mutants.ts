@@ -42,6 +42,11 @@ export const MUTANTS: Mutant[] = [
     }),
     only: 'strangers',
   },
+  one('the count of bytes against their headers', 'source-lies', 1, {
+    file: 'src/source/request.ts',
+    find: '  if (got < expected) throw truncated(transport, got, expected)\n}',
+    put: '}',
+  }),
   one('the ETag of all ranges', 'source-lies', 1, {
     file: 'src/source/reading.ts',
     find: 'if (answer.etag === file.etag) return null',
