@@ -5,14 +5,12 @@ import { withServers } from './with-servers.ts'
 // Runs `bun test` against real servers that live as long as it does. The last line is `N passed, N failed`.
 process.exitCode = await withServers(
   (dir) => [
-    ...[
-      'test',
-      '--timeout=60000',
-      '--parallel=2',
-      '--max-concurrency=2',
-      '--reporter=junit',
-      `--reporter-outfile=${reportOf(dir)}`,
-    ],
+    'test',
+    '--timeout=60000',
+    '--parallel=2',
+    '--max-concurrency=2',
+    '--reporter=junit',
+    `--reporter-outfile=${reportOf(dir)}`,
     ...process.argv.slice(2),
   ],
   (code, dir) => (code === undefined ? 130 : summarise(code, reportOf(dir))),

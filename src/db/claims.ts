@@ -199,7 +199,7 @@ export async function renewLease(sql: Sql, fence: Fence, leaseMs: number): Promi
 /**
  * Gives a job (or a chunk of it) back, so that the next delivery can claim it: at once, or a job after `delayMs`,
  * whoever's doorbell rings meanwhile. `uncount`: the try that was counted at the claim is taken back, since a stop is
- * no failure. A stage is named by the attempt that made it, and no later one may come below it.
+ * no failure.
  */
 export async function releaseLease(
   sql: Sql,
@@ -216,10 +216,15 @@ export async function releaseLease(
     await sql`
       update bulk.job set
         lease_until = now() + ${delayMs} * interval '1 millisecond',
-        attempts = greatest(attempts - ${tries}::int, coalesce(stage, 0))
+        attempts = ${uncounted(sql, tries)}
       where id = ${fence.job} and ${fenced(sql, fence)}
     `
   }
+}
+
+/** The attempts without so many. A stage is named by the attempt that made it, and no later one may come below it. */
+export function uncounted(sql: Sql, tries: number) {
+  return sql`greatest(attempts - ${tries}::int, coalesce(stage, 0))`
 }
 
 /** The condition that a fence is. */

@@ -60,8 +60,8 @@ export async function commitWithoutWaiting(tx: Transaction): Promise<void> {
 /**
  * The same for a single statement, as a table to name after FROM: what it writes may get lost if PostgreSQL crashes
  * within the next second, and is then done anew (a claim, a lease) or missed by nobody (a line of a log). A wait for
- * the disk is 1 to 5 ms, and a small job would have ten of them.
+ * the disk is 1 to 5 ms, and a small job would have ten of them. Not within a transaction: it holds to that one's end.
  */
-export function withoutWaiting(sql: Sql | Transaction) {
+export function withoutWaiting(sql: Sql) {
   return sql`set_config('synchronous_commit', 'off', true)`
 }

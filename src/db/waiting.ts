@@ -1,5 +1,5 @@
 import type { WaitReason } from '../job.ts'
-import { fenced, type Fence, releaseLease } from './claims.ts'
+import { fenced, type Fence, releaseLease, uncounted } from './claims.ts'
 import { storableText, type Sql } from './postgres.ts'
 
 /** How long a job has been put off for this reason, without anything of it done in between; in milliseconds. */
@@ -34,8 +34,7 @@ export async function putOff(
       ),
       lease_until = case when ${whole} then ${until} else lease_until end,
       ring_at = case when ${whole} then ${until} + interval '10 seconds' else ring_at end,
-      -- a stage is named by the attempt that made it, and no later one may come below it
-      attempts = case when ${whole} then greatest(attempts - 1, coalesce(stage, 0)) else attempts end
+      attempts = ${uncounted(sql, whole ? 1 : 0)}
     where id = ${fence.job} and status = 'processando' and ${fenced(sql, fence)}
   `
   return count === 1

@@ -6,7 +6,7 @@ import type { OpenFile } from './file.ts'
 import { asCorrupt } from './file-error.ts'
 import type { FittedColumn } from './fit.ts'
 import { quote } from '../quote.ts'
-import { queryRows, streamRows } from './read.ts'
+import { queryRows, type SqlOfValues, streamRows } from './read.ts'
 import { type Reading, sourcesOf } from './rules.ts'
 import { cutRuns, type Run } from './runs.ts'
 import { createSieve, type Hashes, KEPT_HASHES, repeatedHashes, SIEVE_HASHES } from './sieve.ts'
@@ -123,7 +123,7 @@ async function* readHashes(
   await using pieces = file.pieces({ ...run, columns: keys.flatMap((key) => key.sources) }, signal)
   for await (const rows of pieces.each()) {
     let at = rows.rowStart
-    const sqlOf: Parameters<typeof streamRows>[3] = (part, guard) => {
+    const sqlOf: SqlOfValues = (part, guard) => {
       const guarded = keys.map((key, no) => ({ ...key, expression: guard(key.expression, no) }))
       return keyHashesSql(part, guarded, hash)
     }

@@ -39,12 +39,15 @@ export async function* readRows(
 /** What stands for a value of a column so that a large one is an error; the value itself where it may be large. */
 type Guard = (value: string, column: number) => string
 
+/** A statement over some rows, made of the values of their columns. */
+export type SqlOfValues = (part: LocalRows, guard: Guard) => string
+
 /** The same for a statement that is made of the values of `reading`, and gives one row for each of the file. */
 export async function* streamRows(
   duck: Duckdb,
   rows: LocalRows,
   reading: Reading,
-  sqlOf: (part: LocalRows, guard: Guard) => string,
+  sqlOf: SqlOfValues,
 ): AsyncGenerator<DataChunk, void, void> {
   const worked = workedOut(reading)
   for (let at = rows.rowStart; at < rows.rowEnd;) {
